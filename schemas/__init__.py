@@ -1,0 +1,1 @@
+"""What travels between services: events, topics, golden examples. Nothing here does I/O."""
