@@ -1,0 +1,1 @@
+"""The event log: topics, partitions, offsets, positions."""

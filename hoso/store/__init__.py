@@ -1,0 +1,1 @@
+"""PostgreSQL: the server, connections, migrations; and what lives beside the log: vault, unit registry, set-up."""
