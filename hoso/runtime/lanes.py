@@ -1,0 +1,353 @@
+"""The performer loop: claim, ask the world outside any transaction, write what came of it.
+
+    claim     tx 1, flushed: owner, tries and deadline are durable before anything is asked
+    ask       no transaction
+    outcome   tx 2: the call ends, its answer becomes events, the next call of its subject is made ready
+
+    ready ──claim──▶ in flight ──┬─ ended ─────────▶ gone, its name stays in log.asked
+      ▲                          ├─ not yet ───────▶ ready again later, costs no try
+      │                          ├─ transient ─────▶ ready again later, until its patience ends, then given up
+      │                          └─ unknown, or the owner died ─▶ unsure
+      └── proved absent ◀── reconcile ◀── unsure ─▶ ended, or after two inconclusive looks given up
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from hoso.runtime.clock import Clock, boottime, seconds_left
+from hoso.runtime.consumer import LOST
+from hoso.runtime.failures import Invalid, OutcomeUnknown, Transient
+from hoso.runtime.metrics import Metrics
+from hoso.runtime.outgoing import Cause, Source, promote, write
+from hoso.runtime.points import holds, point
+from hoso.runtime.steps import Lane, NotYet, Step, Tell, Tried, Try
+from hoso.store.postgres import Database
+from schemas.envelope import Fact, fact_types
+
+log = logging.getLogger(__name__)
+
+_CLAIM = """
+with share as (
+  with recursive tenants as (
+    (select tenant from log.call where lane = $2 and ready and owner is null order by tenant limit 1)
+    union all
+    select (select tenant from log.call c where c.lane = $2 and c.ready and c.owner is null and c.tenant > t.tenant order by tenant limit 1)
+    from tenants t where t.tenant is not null)
+  select tenant from tenants where tenant is not null),
+chosen as (
+  select c.id from share cross join lateral (
+    select id from log.call where lane = $2 and tenant = share.tenant and ready and owner is null and due <= $3 and not_before <= now()
+    order by due, seq limit greatest(1, $4 / (select count(*) from share)) for update skip locked) c limit $4)
+update log.call c set owner = $1, tries = c.tries + (not c.unsure)::int,
+  deadline = case when c.unsure then c.deadline else now() + $5::interval end
+from chosen where c.id = chosen.id
+returning c.id, c.lane, c.tenant, c.subject, c.name, c.type, c.correlation, c.body, c.tries, c.looks, c.unsure, c.deadline, c.give_up_at, now() as real
+"""
+
+_END = "delete from log.call where id = any($1) and owner = $2 returning id, lane, subject"
+_END_WITHOUT_FENCE = "delete from log.call where id = any($1) and $2::uuid is not null returning id, lane, subject"
+
+_PUT_BACK = """
+update log.call c set owner = null, not_before = now() + o.wait, unsure = o.unsure, looks = o.looks, error = o.error,
+  tries = c.tries - o.refund, give_up_at = c.give_up_at + o.patience
+from unnest($1::uuid[], $2::interval[], $3::bool[], $4::int[], $5::text[], $6::int[], $7::interval[])
+  as o(id, wait, unsure, looks, error, refund, patience)
+where c.id = o.id and c.owner = $8 returning c.id
+"""
+
+NOTHING = timedelta(0)
+INCONCLUSIVE_LOOKS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A call in flight."""
+
+    id: UUID
+    owner: UUID
+    ask: Fact
+    this: Try
+    cause: Cause
+    looks: int
+    absent_after: float
+    """Seconds from the claim until "absent" is a proof: the last deadline and the transport bound have passed."""
+    patient: bool
+    """Whether it may still wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a try came to. `steps` None: put the call back."""
+
+    call: Claimed
+    word: str
+    steps: Sequence[Step] | None = None
+    wait: timedelta = NOTHING
+    unsure: bool = False
+    looks: int = 0
+    error: str = ""
+    refund: int = 0
+
+
+class Circuit:
+    """Open after 20 transient failures in a row: then one call a second probes, and nobody's patience is spent."""
+
+    FAILURES, PROBE_S = 20, 1.0
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._probed = 0.0
+
+    @property
+    def open(self) -> bool:
+        return self._failures >= self.FAILURES
+
+    def room(self, room: int) -> int:
+        """How many may be claimed now."""
+        if not self.open:
+            return room
+        if time.monotonic() - self._probed < self.PROBE_S:
+            return 0
+        self._probed = time.monotonic()
+        return min(room, 1)
+
+    def note(self, word: str) -> None:
+        if word == "transient":
+            self._failures += 1
+        elif word in ("ended", "not-yet", "unknown"):
+            self._failures = 0
+
+
+class LaneRunner:
+    """Performs one lane's calls in this process; other processes may perform the same lane."""
+
+    def __init__(self, name: str, lane: Lane, db: Database, source: Source, clock: Clock, metrics: Metrics, member: Callable[[], UUID]) -> None:
+        self._name = name
+        self._lane = lane
+        self._db = db
+        self._source = source
+        self._clock = clock
+        self._metrics = metrics
+        self._member = member
+        self._circuit = Circuit()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._finished: asyncio.Queue[Outcome] = asyncio.Queue()
+        self._short = name.replace(".", "-")
+        self._inflight = 0
+
+    async def run(self, woken: asyncio.Event, ring: Callable[[set[str]], None], *, drained: asyncio.Event) -> None:
+        """Claim and perform until `drained` is set; then wait for what is in flight, at most its own deadlines."""
+        writer = asyncio.create_task(self._write_outcomes(woken, ring))
+        try:
+            while not drained.is_set():
+                try:
+                    claimed = await self._claim()
+                except LOST as error:
+                    log.warning("the database went away; claiming again soon", extra={"lane": self._name, "error": repr(error)})
+                    await asyncio.sleep(0.3)
+                    continue
+                if not claimed:
+                    woken.clear()
+                    try:
+                        await asyncio.wait_for(woken.wait(), 0.5)
+                    except TimeoutError:
+                        continue
+        finally:
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=3)
+            for task in self._tasks:
+                task.cancel()
+            for _ in range(100):
+                if self._finished.empty() and not self._inflight:
+                    break
+                await asyncio.sleep(0.02)
+            writer.cancel()
+
+    async def _claim(self) -> int:
+        room = self._circuit.room(self._lane.at_once - self._inflight)
+        self._metrics.circuit_open.labels(self._name).set(self._circuit.open)
+        if room < min(self._lane.at_once // 4 or 1, 20) and not self._circuit.open or room <= 0:
+            return 0
+        owner, began = self._member(), boottime()
+        rows = await self._db.pool.fetch(_CLAIM, owner, self._name, self._clock.now(), min(room, 250), self._lane.timeout)
+        for row in rows:
+            self._inflight += 1
+            call = self._claimed(row, owner, began)
+            task = asyncio.create_task(self._one(call))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        self._metrics.in_flight.labels(self._name).set(self._inflight)
+        if rows:
+            await point(f"{self._short}.after-claim")
+        return len(rows)
+
+    def _claimed(self, row: Any, owner: UUID, began: float) -> Claimed:
+        ask = fact_types()[row["type"]].model_validate_json(row["body"])
+        left = (row["deadline"] - row["real"]).total_seconds() if row["deadline"] else 0.0
+        this = Try(row["name"], row["tries"], row["unsure"], began + (left if not row["unsure"] else self._lane.timeout.total_seconds()),
+                   row["tenant"], self._clock.now(), row["subject"], row["correlation"])
+        return Claimed(row["id"], owner, ask, this, Cause(row["subject"], row["tenant"], row["correlation"], row["id"]), row["looks"],
+                       left + self._lane.transport_bound.total_seconds(), row["give_up_at"] > row["real"])
+
+    async def _one(self, call: Claimed) -> None:
+        started = time.perf_counter()
+        outcome = await (self._reconcile(call) if call.this.unsure else self._perform(call))
+        self._metrics.try_seconds.labels(self._name).observe(time.perf_counter() - started)
+        self._metrics.tries.labels(self._name, outcome.word).inc()
+        self._circuit.note(outcome.word)
+        await point(f"{self._short}.before-outcome")
+        self._finished.put_nowait(outcome)
+
+    async def _perform(self, call: Claimed) -> Outcome:
+        performer, this = self._lane.performer, call.this
+        try:
+            async with asyncio.timeout(max(0.0, seconds_left(this.deadline)) if holds("sleeper") else None):
+                steps = await performer.perform(call.ask, this)
+        except Transient as error:
+            if not call.patient and not self._circuit.open:
+                return Outcome(call, "gave-up", performer.give_up(call.ask, this, False, str(error)), error=str(error))
+            return Outcome(call, "transient", None, error.retry_after or _back_off(this.number), error=str(error))
+        except Invalid as error:
+            return Outcome(call, "gave-up", performer.give_up(call.ask, this, False, str(error)), error=str(error))
+        except (OutcomeUnknown, TimeoutError) as error:
+            return Outcome(call, "unknown", None, timedelta(milliseconds=200), True, error=str(error) or "no answer before the deadline")
+        except Exception as error:
+            log.exception("a performer failed in a way nobody foresaw", extra={"lane": self._name, "call": this.name})
+            return Outcome(call, "unknown", None, _back_off(this.number), True, error=repr(error)[:500])
+        if isinstance(steps, NotYet):
+            return Outcome(call, "not-yet", None, steps.ask_again, refund=1)
+        return Outcome(call, "ended", steps)
+
+    async def _reconcile(self, call: Claimed) -> Outcome:
+        performer, this = self._lane.performer, call.this
+        try:
+            async with asyncio.timeout(self._lane.timeout.total_seconds()):
+                steps = await performer.reconcile(call.ask, this)
+        except Transient as error:
+            return Outcome(call, "transient", None, error.retry_after or _back_off(3), True, call.looks, error=str(error))
+        except Exception as error:
+            if call.looks + 1 >= INCONCLUSIVE_LOOKS:
+                return Outcome(call, "gave-up", performer.give_up(call.ask, this, True, str(error)), error=str(error))
+            return Outcome(call, "inconclusive", None, _back_off(4), True, call.looks + 1, error=str(error))
+        if steps is not None:
+            return Outcome(call, "ended", steps)
+        if call.absent_after > 0 and holds("sleeper"):
+            # A frozen process may still wake and send: absent is proof only after its deadline and the transport bound.
+            return Outcome(call, "absent-early", None, timedelta(seconds=min(call.absent_after, 60.0)), True, call.looks)
+        if not call.patient:
+            return Outcome(call, "gave-up", performer.give_up(call.ask, this, False, "proved absent, and its patience has ended"))
+        return Outcome(call, "absent", None)
+
+    async def _write_outcomes(self, woken: asyncio.Event, ring: Callable[[set[str]], None]) -> None:
+        while True:
+            outcomes = [await self._finished.get()]
+            await asyncio.sleep(0)
+            while not self._finished.empty() and len(outcomes) < 500:
+                outcomes.append(self._finished.get_nowait())
+            words = await self._write_until_done(outcomes)
+            self._inflight -= len(outcomes)
+            self._metrics.in_flight.labels(self._name).set(self._inflight)
+            ring(words)
+            woken.set()
+
+    async def _write_until_done(self, outcomes: list[Outcome]) -> set[str]:
+        while True:
+            try:
+                return await self._write(outcomes)
+            except LOST as error:
+                log.warning("the database went away; writing outcomes again soon", extra={"lane": self._name, "error": repr(error)})
+                await asyncio.sleep(0.3)
+            except Exception as error:
+                if len(outcomes) > 1:
+                    words: set[str] = set()
+                    for one in outcomes:
+                        words |= await self._write_until_done([one])
+                    return words
+                log.exception("an outcome cannot be written", extra={"lane": self._name, "call": outcomes[0].call.this.name})
+                outcomes = [Outcome(outcomes[0].call, "unknown", None, timedelta(seconds=30), True, error=repr(error)[:500])]
+
+    async def _write(self, outcomes: Sequence[Outcome]) -> set[str]:
+        ending = [o for o in outcomes if o.steps is not None]
+        back = [o for o in outcomes if o.steps is None]
+        async with self._db.pool.acquire() as tx:
+            async with tx.transaction():
+                won: set[UUID] = set()
+                for owner in {o.call.owner for o in outcomes}:
+                    if holds("outcome"):
+                        freed = await tx.fetch(_END, [o.call.id for o in ending if o.call.owner == owner], owner)
+                        won |= {r["id"] for r in freed}
+                    else:
+                        freed = await tx.fetch(_END_WITHOUT_FENCE, [o.call.id for o in ending], owner)
+                        won |= {o.call.id for o in ending}
+                    await promote(tx, {(r["lane"], r["subject"]) for r in freed})
+                    won |= await self._put_back(tx, [o for o in back if o.call.owner == owner], owner)
+                if self._lane.record is not None:
+                    await self._lane.record(tx, [
+                        Tried(o.call.ask, o.call.this, o.word if o.call.id in won else "lost", o.error, o.steps or ()) for o in outcomes])
+                words = await write(tx, self._source, [
+                    (o.call.cause, step) for o in ending if o.call.id in won for step in o.steps or ()], self._clock.now())
+                await point(f"{self._short}.before-commit")
+        await point(f"{self._short}.after-commit")
+        return words | ({f"lane:{self._name}"} if ending else set())
+
+    async def _put_back(self, tx: Any, outcomes: Sequence[Outcome], owner: UUID) -> set[UUID]:
+        if not outcomes:
+            return set()
+        rows = await tx.fetch(
+            _PUT_BACK,
+            [o.call.id for o in outcomes],
+            [o.wait for o in outcomes],
+            [o.unsure for o in outcomes],
+            [o.looks for o in outcomes],
+            [o.error[:500] for o in outcomes],
+            [o.refund for o in outcomes],
+            [o.wait if self._circuit.open else NOTHING for o in outcomes],
+            owner,
+        )
+        return {r["id"] for r in rows}
+
+
+def _back_off(tries: int) -> timedelta:
+    """0.2 s doubling to 30 s, with jitter, in real time."""
+    return timedelta(seconds=min(0.2 * 2 ** min(tries - 1, 8), 30.0) * random.uniform(0.7, 1.3))
+
+
+async def sweep(tx: Any, dead_after: timedelta = timedelta(seconds=8)) -> int:
+    """Calls of members that died become unsure and free. Returns how many; one process at a time does it."""
+    if not await tx.fetchval("select pg_try_advisory_xact_lock(hashtext('hoso.sweep'))"):
+        return 0
+    await tx.execute("delete from log.member where seen_at < now() - $1::interval", dead_after)
+    freed = await tx.fetch(
+        "update log.call c set owner = null, unsure = true, looks = 0 where owner is not null "
+        "and not exists (select 1 from log.member m where m.id = c.owner) returning id")
+    return len(freed)
+
+
+async def mend_queues(tx: Any) -> None:
+    """A queue whose head was never made ready (two transactions passed each other) gets one."""
+    stuck = await tx.fetch(
+        "select distinct on (lane, subject) lane, subject from log.call c where not ready "
+        "and not exists (select 1 from log.call r where r.lane = c.lane and r.subject = c.subject and r.ready) limit 1000")
+    await promote(tx, {(r["lane"], r["subject"]) for r in stuck})
+
+
+async def ring_timers(tx: Any, source: Source, now: datetime, limit: int = 500) -> tuple[int, set[str]]:
+    """Due timers of this group come back as events; in the caller's transaction."""
+    rows = await tx.fetch(
+        "delete from log.timer t using (select grp, subject, name from log.timer where grp = $1 and due <= $2 order by due "
+        "limit $3 for update skip locked) d where (t.grp, t.subject, t.name) = (d.grp, d.subject, d.name) "
+        "returning t.subject, t.type, t.tenant, t.correlation, t.cause, t.body", source.group, now, limit)
+    types = fact_types()
+    return len(rows), await write(tx, source, [
+        (Cause(r["subject"], r["tenant"], r["correlation"], r["cause"]), Tell(types[r["type"]].model_validate_json(r["body"])))
+        for r in rows], now)
+

@@ -1,0 +1,61 @@
+"""The unit registry: which random UUID is which unit. One place for all services and tenants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from hoso.runtime.ids import uuid7
+
+
+@dataclass(frozen=True, slots=True)
+class RowKey:
+    """What names a unit: its code; without one the tenant's own branch id."""
+
+    unit_code: str | None
+    branch_id: str | None
+
+    @property
+    def text(self) -> str:
+        return self.unit_code or self.branch_id or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The unit's id. `foreign`: another tenant holds the unit code; the id then is this tenant's own and tells nothing."""
+
+    unit: UUID
+    foreign: bool
+
+
+class PostgresUnitRegistry:
+    """The registry in PostgreSQL. The unit code is unique over all tenants, the row key within one."""
+
+    async def claim(self, tx: Any, tenant: str, keys: Sequence[RowKey]) -> list[Claimed]:
+        """The unit of each key, made where there is none. Idempotent; safe against a second tenant at the same moment."""
+        wanted = sorted({(k.text, k.unit_code) for k in keys}, key=lambda k: k[0])
+        await tx.execute(
+            "insert into store.unit(unit, tenant, row_key, unit_code) select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) "
+            "on conflict do nothing",
+            [uuid7() for _ in wanted], [tenant] * len(wanted), [k[0] for k in wanted], [k[1] for k in wanted])
+        await tx.execute(
+            "insert into store.unit(unit, tenant, row_key, unit_code) select u, $2, k, null from unnest($1::uuid[], $3::text[]) as t(u, k) "
+            "where not exists (select 1 from store.unit s where s.tenant = $2 and s.row_key = k) on conflict do nothing",
+            [uuid7() for _ in wanted], tenant, [k[0] for k in wanted])
+        rows = await tx.fetch("select unit, row_key, unit_code from store.unit where tenant = $1 and row_key = any($2)", tenant, [k[0] for k in wanted])
+        found = {r["row_key"]: r for r in rows}
+        return [Claimed(found[k.text]["unit"], k.unit_code is not None and found[k.text]["unit_code"] != k.unit_code) for k in keys]
+
+    async def give_code(self, tx: Any, unit: UUID, unit_code: str) -> bool:
+        """Note a code that came later. False when another unit holds it."""
+        taken = await tx.fetchval("select unit from store.unit where unit_code = $1", unit_code)
+        if taken is not None:
+            return bool(taken == unit)
+        await tx.execute("update store.unit set unit_code = $2 where unit = $1", unit, unit_code)
+        return True
+
+    async def tenant_of(self, db: Any, unit: UUID) -> str | None:
+        """Whose unit it is."""
+        return await db.fetchval("select tenant from store.unit where unit = $1", unit)  # type: ignore[no-any-return]

@@ -1,0 +1,1 @@
+"""Puts dossiers into XML, has them signed, and verifies every signature before it leaves."""
