@@ -1,0 +1,56 @@
+"""What the signer needs of the house: signing profiles, the vault, and a memory of what people were asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+from uuid import UUID
+
+Purpose = Literal["code", "personal", "evidence"]
+
+
+@dataclass(frozen=True, slots=True)
+class SigningProfile:
+    """How one employer signs: by which backend, with which certificate, in which shape."""
+
+    id: UUID
+    name: str
+    backend: str
+    """A row of `services.signer.keys.BACKENDS`."""
+    certificate_der: bytes = field(repr=False)
+    private_key_der: bytes | None = field(default=None, repr=False)
+    """PKCS#8, unsealed just now; None when the key lives elsewhere. Never logged, never in an event."""
+    shape: str = "agency"
+    """A row of `services.signer.profiles.SHAPES`."""
+
+
+class Profiles(Protocol):
+    """Signing profiles of tenants."""
+
+    async def load(self, tenant: str, profile: UUID) -> SigningProfile | None:
+        """The profile as it is now; None: the tenant has no such profile (any more)."""
+        ...
+
+
+class Vault(Protocol):
+    """Sealed documents; events carry references."""
+
+    async def put(self, tenant: str, enrolment: UUID, purpose: Purpose, data: bytes) -> UUID:
+        """Seal `data`, durably; the reference. Putting twice is two entries."""
+        ...
+
+    async def get(self, ref: UUID) -> bytes:
+        """What was put. Raises when it was erased."""
+        ...
+
+
+class Preparations(Protocol):
+    """Which prepared document belongs to which question to a person. Durable."""
+
+    async def find(self, tenant: str, name: str) -> UUID | None:
+        """The vault reference kept under `name`, or None."""
+        ...
+
+    async def keep(self, tenant: str, name: str, ref: UUID) -> UUID:
+        """Keep `ref` under `name` unless one is kept already; the one that is kept."""
+        ...

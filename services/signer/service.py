@@ -1,0 +1,33 @@
+"""How the signer is wired: one group, one topic in, one lane of calls."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from hoso.runtime.steps import Lane, Service, States
+from schemas.topics import topics_read_by
+from services.signer.handlers import LANE, handle
+from services.signer.keys import KeyRing
+from services.signer.performers import SignDossier
+from services.signer.ports import Preparations, Profiles, Vault
+
+GROUP = "hoso.signer"
+
+
+def service(
+    states: States[None],
+    profiles: Profiles,
+    vault: Vault,
+    keys: KeyRing | None = None,
+    preparations: Preparations | None = None,
+) -> Service[None]:
+    """The signer. It keeps no state: `states` is the kernel's for services that keep none."""
+    performer = SignDossier(profiles, vault, keys or KeyRing(), preparations)
+    lane = Lane(
+        performer,
+        at_once=50,
+        timeout=timedelta(seconds=30),
+        # Nothing a try sends can arrive after its deadline and matter: a call that was lost is simply signed anew.
+        transport_bound=timedelta(0),
+    )
+    return Service(GROUP, topics_read_by(GROUP), states, handle, {LANE: lane})
