@@ -1,0 +1,335 @@
+"""What a mail says: an activation code, the result of a stop, something else, or nothing that can be relied on.
+
+The rules are domain.md §6.2. Labels are found in text without case and diacritics, values are cut out of the original; a
+label and its value may share a line, stand on two lines or in two cells. What is quoted or forwarded inside is not read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from services.mail_watcher.outcome import stop_outcome
+from services.mail_watcher.parser import ParsedMail
+from services.mail_watcher.secret import Secret
+from services.mail_watcher.text import fold, name_key
+
+FIRST_TIME = "DKTGLD"
+"""The Số định danh of every unit that registers for the first time: no unit's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Which unit and dossier a mail names; None = it does not say."""
+
+    unit_code: str | None = None
+    unit_name: str | None = None
+    tax_code: str | None = None
+    number: str | None = None
+    """Số hồ sơ."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationMail:
+    keys: Keys
+    code: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class StopResultMail:
+    keys: Keys
+    accepted: bool
+    text: str
+    """The sentences that say so, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherMail:
+    """Nothing about an activation or a stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnclearMail:
+    """It looks like one of ours and cannot be relied on: a person has to look."""
+
+    why: str
+    keys: Keys = Keys()
+
+
+Reading = ActivationMail | StopResultMail | OtherMail | UnclearMail
+
+_FORWARDED = re.compile(
+    r"-{2,} ?(?:forwarded|original|thu da chuyen tiep|tin nhan (?:da )?(?:chuyen tiep|goc)|thu goc)\b"
+    r"|begin forwarded message|^(?:on|vao|ngay) .{0,200}(?:wrote|da viet) ?:$"
+)
+_FORWARD_HEAD = re.compile(r"^(?:from|tu|nguoi gui) ?:.*@")
+_FORWARD_SUBJECT = re.compile(r"^(?:subject|chu de|tieu de) ?:")
+
+_LABELS = {
+    "unit_code": r"so dinh danh(?: cua)?(?: don vi)?|ma don vi|ma dvi|ma so don vi|ma so bhxh(?: cua)? don vi|ma so bhxh|"
+    r"ma so bao hiem xa hoi(?: cua)?(?: don vi)?|ma (?:don vi )?bhxh(?: cua don vi)?",
+    "tax_code": r"ma so thue(?:/ ?ma ngan sach)?(?: cua)?(?: don vi)?|mst",
+    "unit_name": r"ten (?:cua )?(?:don vi|doanh nghiep|nguoi su dung lao dong|to chuc|cong ty)|ten doi tuong|ten dvi",
+    "number": r"so ho so|ma ho so|ho so so|so tiep nhan",
+    "code": r"ma (?:so )?(?:kich hoat|xac nhan|xac thuc)|activation code",
+    "other": r"ma giao dich|ma tra cuu|so tham chieu|dien thoai|hotline|tong dai|duong day nong|email|thu dien tu|dia chi|"
+    r"co quan bhxh|ly do|ket qua|trang thai|thoi gian|ngay(?= ?:)|noi dung|mat khau|tai khoan|so tai khoan|mst ca nhan",
+}
+_LABEL = re.compile(
+    "(?<![a-z0-9])(?:" + "|".join(f"(?P<{name}>{words})" for name, words in _LABELS.items()) + ")(?![a-z0-9])"
+)
+_AFTER_LABEL = re.compile(r" ?(?:\([^()]{0,60}\) ?)?(?:cua (?:quy )?don vi |cua ban |la |is )?[:\-–=.|]* ?")
+_DEAR = re.compile(r"(?<![a-z])kinh gui(?: ?\([^()]{0,60}\))? ?(?P<colon>[:,\-–]?) ?")
+_GENERIC = re.compile(
+    r"(?:quy|cac|toan the|ong|ba|anh|chi|khach hang|don vi|nguoi su dung|doanh nghiep|dai dien)\b[ a-z/,()]*\Z"
+)
+_UNIT_CODE = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]{6,8}(?![A-Za-z0-9@])")
+_TAX_CODE = re.compile(r"(?<!\d)\d{10}(?:-?\d{3})?(?!\d)")
+_NUMBER = re.compile(r"(?<![\d/])\d{1,7}/20\d{2}/\d{5}(?![\d/])")
+_CODE = re.compile(r"(?<![A-Za-z0-9_/=@.#-])[A-Z0-9]{10}(?![A-Za-z0-9_/=@-]|\.[A-Za-z0-9])")
+_TEN_DIGITS = re.compile(r"(?<![A-Za-z0-9])\d{10}(?![A-Za-z0-9])")
+_DAY = re.compile(r"(?<!\d)24 ?(?:\([^()]{0,40}\) ?)?(?:h\b|gio|tieng|hours?)")
+_ANCHOR = re.compile(rf"(?<![a-z0-9])(?:{_LABELS['code']})(?![a-z0-9])")
+
+
+def _own_lines(body: str) -> tuple[list[str], bool]:
+    """The lines that the sender wrote himself, and whether something quoted or forwarded was left out."""
+    lines: list[str] = []
+    all_lines = [line for line in body.split("\n") if line]
+    left_out = False
+    for at, line in enumerate(all_lines):
+        if line.startswith(">"):
+            left_out = True
+            continue
+        folded = fold(line)
+        ahead = all_lines[at + 1 : at + 6]
+        if _FORWARDED.search(folded) or (
+            _FORWARD_HEAD.match(folded) and any(_FORWARD_SUBJECT.match(fold(later)) for later in ahead)
+        ):
+            return lines, True
+        lines.append(line)
+    return lines, left_out
+
+
+def _label_at_start(folded: str) -> re.Match[str] | None:
+    found = _LABEL.search(folded)
+    return found if found and not re.search(r"[a-z0-9]", folded[: found.start()]) else None
+
+
+def _value_below(lines: Sequence[str], folded: Sequence[str], at: int) -> tuple[int, str]:
+    """The value of a label that stands alone: the next line, or, in a row of labels, the same place in the next row."""
+    first = at
+    while first and _bare_label(folded[first - 1]):
+        first -= 1
+    end = at
+    while end < len(lines) and _bare_label(folded[end]):
+        end += 1
+    value_at = at + 1 if folded[at].rstrip().endswith(":") else at + (end - first)
+    if value_at >= len(lines) or _bare_label(folded[value_at]):
+        return -1, ""
+    return value_at, lines[value_at]
+
+
+def _bare_label(folded: str) -> bool:
+    found = _label_at_start(folded)
+    if found is None:
+        return False
+    rest = _AFTER_LABEL.match(folded, found.end())
+    return not re.search(r"[a-z0-9]", folded[rest.end() if rest else found.end() :])
+
+
+def _labelled(lines: Sequence[str], folded: Sequence[str]) -> list[tuple[str, str, int]]:
+    """Every (label, text after it up to the next label, line of the value)."""
+    found: list[tuple[str, str, int]] = []
+    for at, line in enumerate(lines):
+        if _bare_label(folded[at]):
+            label = _label_at_start(folded[at])
+            below, value = _value_below(lines, folded, at)
+            if label and label.lastgroup and value:
+                found.append((label.lastgroup, value, below))
+            continue
+        matches = list(_LABEL.finditer(folded[at]))
+        for label, following in zip(matches, [*matches[1:], None], strict=True):
+            gap = _AFTER_LABEL.match(folded[at], label.end())
+            start = gap.end() if gap else label.end()
+            if label.lastgroup:
+                found.append((label.lastgroup, line[start : following.start() if following else len(line)], at))
+    return found
+
+
+def _continued(lines: Sequence[str], folded: Sequence[str], at: int, value: str) -> str:
+    """A name that plain text broke over lines: goes on while lines are long, no sentence ended and no label begins."""
+    while (at >= 0 and at + 1 < len(lines) and len(lines[at]) >= 55 and value[-1:] not in ".,;:") and not (
+        _LABEL.search(folded[at + 1]) or _DEAR.search(folded[at + 1])
+    ):
+        at += 1
+        value = f"{value} {lines[at]}"
+    return value
+
+
+def _as_name(value: str) -> str | None:
+    value = value.strip(" \t.,;:|\"'“”")
+    return value if 3 <= len(value) <= 300 and not _GENERIC.match(fold(value)) else None
+
+
+def _one(values: Iterable[str | None]) -> tuple[str | None, bool]:
+    """The only value, or None; and whether there were several different ones."""
+    different = dict.fromkeys(value for value in values if value)
+    return (next(iter(different)) if len(different) == 1 else None), len(different) > 1
+
+
+def _keys(lines: Sequence[str], folded: Sequence[str], labelled: Sequence[tuple[str, str, int]]) -> tuple[Keys, str]:
+    """Which unit the mail names, and why that is not to be relied on ("" when it is)."""
+    codes: list[str | None] = []
+    taxes: list[str | None] = []
+    names: list[str | None] = []
+    numbers: list[str | None] = []
+    for label, value, at in labelled:
+        if label == "unit_code" and (match := _UNIT_CODE.match(value.lstrip(" \"'“"))):
+            codes.append(match.group().upper())
+        elif label == "tax_code" and (match := _TAX_CODE.search(value)):
+            digits = match.group().replace("-", "")
+            taxes.append(digits if len(digits) == 10 else f"{digits[:10]}-{digits[10:]}")
+        elif label == "unit_name":
+            names.append(_as_name(_continued(lines, folded, at, value)))
+        elif label == "number" and (match := _NUMBER.search(value)):
+            numbers.append(match.group())
+    if not any(names):
+        names = [_as_name(value) for value in _addressed(lines, folded)]
+    if not any(numbers):
+        numbers = [match.group() for line in lines for match in _NUMBER.finditer(line)]
+    unit_code, many_codes = _one(codes)
+    tax_code, many_taxes = _one(taxes)
+    number, many_numbers = _one(numbers)
+    spellings = {name_key(name): name for name in names if name}
+    why = (
+        "it names several unit codes"
+        if many_codes
+        else "it names several dossiers"
+        if many_numbers
+        else "it names several tax codes"
+        if many_taxes
+        else "it names several units"
+        if len(spellings) > 1
+        else ""
+    )
+    return Keys(unit_code, next(iter(spellings.values())) if len(spellings) == 1 else None, tax_code, number), why
+
+
+def _addressed(lines: Sequence[str], folded: Sequence[str]) -> list[str]:
+    """Whom the mail addresses: what follows "Kính gửi", on the line or below it."""
+    for at, line in enumerate(lines):
+        dear = _DEAR.search(folded[at])
+        if dear is None or re.search(r"[a-z0-9]", folded[at][: dear.start()]):
+            continue
+        value = line[dear.end() :]
+        colon = re.match(r"[^:]{0,60}: ?", value)
+        if not dear.group("colon") and colon and _GENERIC.match(fold(value[: colon.end()]).rstrip(": ")):
+            value = value[colon.end() :]
+        if not value.strip(" .:,") and at + 1 < len(lines):
+            at, value = at + 1, lines[at + 1]
+        if value.strip() and not _label_at_start(fold(value)):
+            return [_continued(lines, folded, at, value)]
+    return []
+
+
+def _codes(
+    lines: Sequence[str], folded: Sequence[str], labelled: Sequence[tuple[str, str, int]]
+) -> tuple[list[str], bool]:
+    """The tokens that can be the code, and whether the mail speaks of a code and its 24 hours at all."""
+    text, low = "\n".join(lines), "\n".join(folded)
+    anchor = _ANCHOR.search(low)
+    if anchor is None:
+        return [], False
+    days = [found.start() for found in _DAY.finditer(low, anchor.end())]
+    taken = {m.group() for label, value, _ in labelled if label not in ("code",) for m in _CODE.finditer(value)}
+    labelled_codes = {
+        m.group() for label, value, _ in labelled if label == "code" and (m := _CODE.match(value.lstrip(" \"'“[(*")))
+    }
+
+    def fit(start: int, end: int, strict: bool) -> list[str]:
+        chosen: dict[str, bool] = {}
+        for match in _CODE.finditer(text, start, end):
+            token = match.group()
+            line = text[text.rfind("\n", 0, match.start()) + 1 : (text + "\n").find("\n", match.end())]
+            standing = line.strip(" .,:;*()[]\"'“”") == token or token in labelled_codes
+            if token in taken or (strict and not standing):
+                continue
+            if token.isdigit():
+                again = len(_TEN_DIGITS.findall(text.replace(token, "", 1)))
+                if standing and text.count(token) == 1 and not (again and token in taken) and token[0] != "0":
+                    chosen.setdefault(token, False)
+            elif token.isalpha():
+                if standing:
+                    chosen.setdefault(token, False)
+            else:
+                chosen[token] = True
+        return [token for token, mixed in chosen.items() if mixed] or list(chosen)
+
+    found = fit(anchor.end(), max(days), strict=False) if days else []
+    return found or fit(anchor.end(), len(text), strict=True), True
+
+
+def _read_body(subject: str, body: str) -> Reading:
+    lines, left_out = _own_lines(body)
+    folded = [fold(line) for line in lines]
+    labelled = _labelled(lines, folded)
+    keys, why = _keys(lines, folded, labelled)
+    codes, anchored = _codes(lines, folded, labelled)
+    stop = stop_outcome(subject, lines)
+    if anchored and len(codes) > 1:
+        return UnclearMail("it holds several different codes", keys)
+    if anchored and codes:
+        if stop is not None and stop.in_subject:
+            return UnclearMail("it holds a code and speaks of a stop", keys)
+        return UnclearMail(why, keys) if why else ActivationMail(keys, Secret(codes[0]))
+    if stop is not None and stop.accepted is not None:
+        return UnclearMail(why, keys) if why else StopResultMail(keys, stop.accepted, stop.text)
+    if stop is not None and stop.why:
+        return UnclearMail(stop.why, keys)
+    if anchored and _DAY.search("\n".join(folded)):
+        return UnclearMail("it speaks of a code and no code can be read in it", keys)
+    if left_out:
+        whole = body.replace("\n>", "\n")
+        if _ANCHOR.search(fold(whole)) or stop_outcome(subject, whole.split("\n")) is not None:
+            return UnclearMail("the message is only quoted or forwarded in it", keys)
+    return OtherMail()
+
+
+def _merged(one: Reading, other: Reading) -> Reading:
+    """Plain text and HTML say the same mail twice; where they differ it is not to be relied on."""
+    if isinstance(one, OtherMail):
+        return other
+    if isinstance(other, OtherMail) or one == other:
+        return one
+    if isinstance(one, ActivationMail) and isinstance(other, ActivationMail):
+        same = one.code == other.code
+        keys = _joined(one.keys, other.keys)
+        return (
+            ActivationMail(keys, one.code) if same and keys else UnclearMail("its text and its HTML differ", one.keys)
+        )
+    if isinstance(one, StopResultMail) and isinstance(other, StopResultMail):
+        keys = _joined(one.keys, other.keys)
+        same = one.accepted == other.accepted
+        return replace(one, keys=keys) if same and keys else UnclearMail("its text and its HTML differ", one.keys)
+    return one if isinstance(one, UnclearMail) else UnclearMail("its text and its HTML differ", other.keys)
+
+
+def _joined(one: Keys, other: Keys) -> Keys | None:
+    name_differs = one.unit_name and other.unit_name and name_key(one.unit_name) != name_key(other.unit_name)
+    pairs = [(getattr(one, key), getattr(other, key)) for key in ("unit_code", "tax_code", "number")]
+    if name_differs or any(a and b and a != b for a, b in pairs):
+        return None
+    code, tax, number = (a or b for a, b in pairs)
+    return Keys(code, one.unit_name or other.unit_name, tax, number)
+
+
+def read(mail: ParsedMail) -> Reading:
+    """What `mail` says. Pure; says nothing about whether the sender is to be trusted (`trust.py`)."""
+    reading: Reading = OtherMail()
+    for body in mail.bodies:
+        reading = _merged(reading, _read_body(mail.subject, body))
+    if isinstance(reading, OtherMail) and mail.encloses:
+        return UnclearMail("it only carries another mail inside")
+    return reading

@@ -1,0 +1,62 @@
+"""Vietnamese text out of a mail: one normal form to read, one folded form to find labels in.
+
+`clean` gives NFKC without invisible characters; `fold` drops case and diacritics and keeps every position, so that what is
+found in the folded copy is cut out of the original.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+PIECE = 500
+"""Normalisation sorts a run of combining marks in quadratic time, so long lines are normalised in pieces."""
+
+_INVISIBLE = dict.fromkeys(
+    [0xAD, 0x34F, 0x61C, 0x180E, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070)]
+)
+_LEFTOVER_MARKS = dict.fromkeys(range(0x300, 0x370))
+_SPACES = re.compile(r"[^\S\n]+")
+
+
+def _folded(char: str) -> str:
+    if char in "đĐ":
+        return "d"
+    base = unicodedata.normalize("NFD", char)[0].lower()
+    return base if len(base) == 1 else char
+
+
+_FOLD = {code: _folded(chr(code)) for code in (*range(0x41, 0x5B), *range(0xC0, 0x250), *range(0x1E00, 0x1F00))}
+
+
+def _pieces(line: str) -> Iterator[str]:
+    start = 0
+    while start < len(line):
+        end = start + PIECE
+        while end < len(line) and end < start + 2 * PIECE and unicodedata.combining(line[end]):
+            end += 1
+        yield line[start:end]
+        start = end
+
+
+def clean(text: str) -> str:
+    """`text` in NFKC, without zero-width and direction characters, runs of blanks as one space, lines kept."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if not text.isascii():
+        text = text.translate(_INVISIBLE)
+        text = "\n".join(
+            "".join(unicodedata.normalize("NFKC", piece) for piece in _pieces(line)) for line in text.split("\n")
+        )
+        text = text.translate(_INVISIBLE).translate(_LEFTOVER_MARKS)
+    return "\n".join(line.strip() for line in _SPACES.sub(" ", text).split("\n"))
+
+
+def fold(text: str) -> str:
+    """Lower case without diacritics (đ is d), of the same length: positions in it are positions in `text`."""
+    return text.translate(_FOLD)
+
+
+def name_key(name: str) -> str:
+    """What two spellings of one unit's name share: folded words, without punctuation."""
+    return " ".join(re.findall(r"[^\W_]+", fold(clean(name))))
