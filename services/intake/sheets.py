@@ -18,7 +18,7 @@ from services.intake.validation import CellError
 HEADER_WITHIN = 10
 RESULT_HEADERS = ("Kết quả", "Lỗi / việc cần làm", "Mã hồ sơ đăng ký (enrolment)")
 EXAMPLE_MARK = "(ví dụ – xoá dòng này)"
-_OWN = frozenset(fold(header) for header in (*RESULT_HEADERS, "Ghi chú", "STT", "TT"))
+_OWN = frozenset(fold(header) for header in (*RESULT_HEADERS, "Ghi chú", "STT", "TT", "Dòng"))
 """Columns nobody needs to be told about: ours, and those every sheet has."""
 
 

@@ -1,0 +1,121 @@
+"""What intake needs from others. Adapters live outside this folder; tests bring their own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from hoso.runtime.steps import Step, Tx
+
+
+@dataclass(frozen=True, slots=True)
+class RowKey:
+    """What names a unit in a request: its code, or the tenant's own branch id. At least one."""
+
+    unit_code: str | None
+    branch_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The unit behind a key. `foreign`: the code is held by another tenant, of whom nothing is said."""
+
+    unit: UUID
+    foreign: bool
+
+
+class UnitRegistry(Protocol):
+    """Which unit a key means."""
+
+    async def claim(self, tx: Tx, tenant: str, keys: Sequence[RowKey]) -> list[Claimed]:
+        """One answer a key, in order; units never seen are made. The same key always means the same unit."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxFor:
+    """The mailbox that receives for an address, and the address declared to the agency."""
+
+    mailbox: UUID
+    contact: str
+
+
+class Setup(Protocol):
+    """What people have set up for a tenant."""
+
+    async def mailbox_for(self, tx: Tx, tenant: str, email: str) -> MailboxFor | None:
+        """The mailbox that receives mail to `email`; None when none is declared."""
+        ...
+
+    async def profile_for(self, tx: Tx, tenant: str, tax_code: str, name: str | None) -> UUID | None:
+        """The signing profile called `name`, or without a name the one for this tax code; None when there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: the tenant he may ask for, his name in records, what he may do (`batches`, `enrolments`, `read`)."""
+
+    tenant: str
+    actor: str
+    scopes: frozenset[str]
+
+
+class Keys(Protocol):
+    """API keys."""
+
+    async def check(self, token: str) -> Principal | None:
+        """Whose key this is; None when nobody's, or revoked."""
+        ...
+
+
+class Admitter(Protocol):
+    """The edge of the kernel: steps into the log, in the caller's transaction, as the last thing it does."""
+
+    async def admit(self, tx: Tx, steps: Sequence[Step], *, tenant: str) -> object:
+        """Write the steps. Whatever it returns is given to `admitted` after the commit."""
+        ...
+
+    def admitted(self, receipt: object) -> None:
+        """The transaction has committed: wake the readers."""
+        ...
+
+
+class SheetStore(Protocol):
+    """Where uploaded sheets lie, sealed. Written before a batch is promised, kept as long as its result is asked for."""
+
+    async def put(self, tenant: str, batch: UUID, data: bytes) -> None:
+        """Durable when this returns. The same batch again replaces."""
+        ...
+
+    async def get(self, tenant: str, batch: UUID) -> bytes:
+        """The bytes. Raises KeyError."""
+        ...
+
+
+class Pool(Protocol):
+    """Connections. An asyncpg pool is one."""
+
+    def acquire(self) -> AbstractAsyncContextManager[Tx]:
+        """A connection for the length of a `with`."""
+        ...
+
+
+class Clock(Protocol):
+    """The world's time."""
+
+    def now(self) -> datetime:
+        """Aware, UTC."""
+        ...
+
+
+class Stream(Protocol):
+    """A request's body as it comes in."""
+
+    def stream(self) -> AsyncIterator[bytes]:
+        """Pieces, in order."""
+        ...
