@@ -113,7 +113,7 @@ REQUESTS = Topic(
 )
 """The pattern of the one topic a tenant: made by `hoso tenant add`."""
 
-TOPIC_OF: dict[type[Fact], str] = {fact: topic.name for topic in TOPICS for fact in topic.facts}
+TOPIC_OF: dict[type[Fact], Topic] = {fact: topic for topic in TOPICS for fact in topic.facts}
 """Each kind of fact travels on exactly one topic, so a handler need not name it."""
 
 

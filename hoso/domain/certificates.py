@@ -66,7 +66,7 @@ class KeyMaterial:
 
 def facts(certificate_der: bytes) -> CertificateFacts:
     """What the certificate says. Raises UnusableCertificate when the bytes are not a certificate."""
-    certificate = _certificate(certificate_der)
+    certificate = parsed(certificate_der)
     digits = f"{certificate.serial_number:X}"
     return CertificateFacts(
         serial=digits.zfill(len(digits) + len(digits) % 2),
@@ -121,11 +121,16 @@ def open_pkcs12(data: bytes, password: str, at: datetime | None = None) -> KeyMa
     )
 
 
-def _certificate(der: bytes) -> x509.Certificate:
+def parsed(der: bytes) -> x509.Certificate:
+    """The certificate, its names and key readable. Raises UnusableCertificate for everything else."""
     try:
-        return x509.load_der_x509_certificate(der)
-    except ValueError:
-        raise UnusableCertificate("The bytes are not an X.509 certificate in DER.") from None
+        certificate = x509.load_der_x509_certificate(der)
+        certificate.subject.rfc4514_string()
+        certificate.issuer.rfc4514_string()
+        certificate.public_key()
+    except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm):
+        raise UnusableCertificate("The bytes are not an X.509 certificate in DER that can be read.") from None
+    return certificate
 
 
 def _texts(name: x509.Name, oid: x509.ObjectIdentifier) -> list[str]:

