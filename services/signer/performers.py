@@ -174,7 +174,7 @@ class SignDossier:
                     raise Refused(refusals.KEY_MISMATCH) from error
 
     async def _prepared(self, signing: _Signing, name: str, document: Document) -> Prepared:
-        """The document ready to be signed; where people are asked, the one that was kept first, whatever process asks."""
+        """The document ready to be signed; where people are asked, always the one that was kept first."""
         if self._preparations is None or not signing.key.asks_people:
             return _prepare(signing, document)
         tenant = signing.this.tenant

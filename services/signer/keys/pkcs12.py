@@ -24,8 +24,8 @@ class Pkcs12KeySigner:
     asks_people: ClassVar[bool] = False
 
     def __init__(self, profile: SigningProfile) -> None:
-        """Opens the key. Its numbers were checked when the profile was registered (`hoso.domain.certificates`); checking
-        them again costs a hundred signatures, and a wrong key cannot pass: every signature is verified."""
+        """Opens the key. Its numbers were checked at registration (`hoso.domain.certificates`); checking again costs a
+        hundred signatures, and a wrong key cannot pass: every signature is verified."""
         if profile.private_key_der is None:
             raise UnusableKey("Cấu hình chữ ký số không có khoá; hãy nạp lại tệp PKCS#12.")
         try:

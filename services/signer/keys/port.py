@@ -57,8 +57,8 @@ class KeySigner(Protocol):
         """Sign all of `asks` in one approval, or none.
 
         Asking twice under one `name` is asking once: after NotYet, or in another process, the same question goes on.
-        Raises Transient or OutcomeUnknown (`hoso.runtime.failures`) for what the network does, UnusableKey for a key that
-        will not do.
+        Raises Transient or OutcomeUnknown (`hoso.runtime.failures`) for what the network does, UnusableKey for a key
+        that will not do.
         """
         ...
 

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
 
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from hoso.domain.certificates import UnusableCertificate, parsed
 from hoso.dossiers.writing import InvalidDossier, text
 from services.signer.profiles.agency_check import verify
 from services.signer.profiles.canonical import DS, open_at
@@ -74,7 +74,10 @@ class AgencyProfile:
 
 @lru_cache(maxsize=1024)
 def _key_info(certificate_der: bytes) -> bytes:
-    certificate = x509.load_der_x509_certificate(certificate_der)
+    try:
+        certificate = parsed(certificate_der)
+    except UnusableCertificate as error:
+        raise NotSignable(str(error)) from error
     key = certificate.public_key()
     if not isinstance(key, rsa.RSAPublicKey):
         raise NotSignable("the certificate's key is not RSA")

@@ -11,12 +11,12 @@ from base64 import b64decode, b64encode
 from functools import lru_cache
 from hashlib import sha256
 
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from lxml import etree
 
+from hoso.domain.certificates import UnusableCertificate, parsed
 from services.signer.profiles.canonical import open_at
 from services.signer.profiles.port import BadSignature, NotSignable, SignedBy
 
@@ -87,10 +87,10 @@ def _decoded(text: bytes) -> bytes:
 @lru_cache(maxsize=1024)
 def _names(certificate_der: bytes) -> tuple[rsa.RSAPublicKey, bytes, bytes, str]:
     try:
-        certificate = x509.load_der_x509_certificate(certificate_der)
-        key = certificate.public_key()
-    except ValueError as error:
+        certificate = parsed(certificate_der)
+    except UnusableCertificate as error:
         raise BadSignature("X509Certificate is not a certificate") from error
+    key = certificate.public_key()
     if not isinstance(key, rsa.RSAPublicKey):
         raise BadSignature("the certificate's key is not RSA")
     numbers = key.public_numbers()

@@ -68,7 +68,7 @@ class SignedBy:
     certificate: bytes
     """DER."""
     claimed_time: str
-    """SigningTime as written. Not evidence: the agency's shape does not sign it, and no clock but the signer's set it."""
+    """SigningTime as written. Not evidence: the agency's shape does not sign it."""
 
 
 class SignatureProfile(Protocol):
@@ -78,7 +78,7 @@ class SignatureProfile(Protocol):
     def name(self) -> str: ...
 
     def prepare(self, xml: bytes, certificate: bytes, at: datetime, slot: str) -> Prepared:
-        """`xml`, canonicalised, with everything of the signature in its empty element `slot` ("Hoso/CKy_Dvi") but the value.
+        """`xml`, canonicalised, a signature without its value in the empty element `slot` ("Hoso/CKy_Dvi").
 
         Raises NotSignable.
         """
@@ -94,6 +94,7 @@ class SignatureProfile(Protocol):
     def verify(self, xml: bytes, slot: str) -> SignedBy:
         """The one signature of `xml` is at `slot`, covers the whole document and is by the certificate it carries.
 
-        Reads nothing but the bytes given. Does not judge the certificate (validity, issuer, owner). Raises BadSignature.
+        Reads nothing but the bytes given. Does not judge the certificate: where KeyInfo is not signed (the agency's
+        shape) another certificate of the same key and name is found in the answer, not refused. Raises BadSignature.
         """
         ...

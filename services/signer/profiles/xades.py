@@ -6,7 +6,7 @@ with a `sign` method for a key, so the first phase hands it one that only rememb
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,9 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
-from signxml.exceptions import InvalidInput, SignXMLException
+from signxml.exceptions import InvalidInput
 from signxml.xades.xades import XAdESSignatureConfiguration, XAdESSigner, XAdESVerifier
 
+from hoso.domain.certificates import UnusableCertificate, parsed
 from hoso.dossiers.safexml import HostileXml, parse
 from services.signer.profiles.canonical import DS, open_at
 from services.signer.profiles.port import BadSignature, NotSignable, Prepared, SignedBy
@@ -40,9 +41,9 @@ class XadesProfile:
     def prepare(self, xml: bytes, certificate: bytes, at: datetime, slot: str) -> Prepared:
         opened = open_at(xml, slot)
         signer = _Signer(at)
-        loaded = x509.load_der_x509_certificate(certificate)
-        key = _RememberingKey(loaded)
         try:
+            loaded = parsed(certificate)
+            key = _RememberingKey(loaded)
             root = signer.sign(
                 parse(opened.before + _PLACEHOLDER + opened.after),
                 key=key,  # type: ignore[arg-type]  # signxml calls only `sign` on it
@@ -50,7 +51,7 @@ class XadesProfile:
                 reference_uri=None,
                 always_add_key_value=False,
             )
-        except (InvalidInput, HostileXml) as error:
+        except (InvalidInput, HostileXml, UnusableCertificate) as error:
             raise NotSignable(str(error)) from error
         whole = etree.tostring(root.getroottree(), method="c14n", with_comments=False)
         before, hole, after = whole.partition(b64encode(key.dummy))
@@ -59,11 +60,13 @@ class XadesProfile:
         return Prepared(self.name, slot, certificate, key.asked, before, after)
 
     def complete(self, prepared: Prepared, signature: bytes) -> bytes:
-        key = x509.load_der_x509_certificate(prepared.certificate).public_key()
         try:
+            key = parsed(prepared.certificate).public_key()
             if not isinstance(key, rsa.RSAPublicKey):
                 raise BadSignature("the certificate's key is not RSA")
             key.verify(signature, prepared.to_be_signed, padding.PKCS1v15(), hashes.SHA256())
+        except UnusableCertificate as error:
+            raise BadSignature("not prepared for a certificate") from error
         except InvalidSignature:
             raise BadSignature("the signature's value is not by the certificate's key") from None
         signed = b"".join([prepared.before, b64encode(signature), prepared.after])
@@ -83,17 +86,18 @@ class XadesProfile:
         try:
             results = XAdESVerifier().verify(
                 xml,
-                x509_cert=x509.load_der_x509_certificate(certificate),
+                x509_cert=parsed(certificate),
                 expect_config=XAdESSignatureConfiguration(
                     location="./" + "/".join(slot.split("/")[1:]) + "/",
                     signature_methods=frozenset({SignatureMethod.RSA_SHA256}),
                     digest_algorithms=frozenset({DigestAlgorithm.SHA256}),
                 ),
             )
-        except (SignXMLException, ValueError) as error:
+        except Exception as error:  # signxml lets whatever it stumbles over escape: lxml's, cryptography's, its own
             raise BadSignature(str(error) or type(error).__name__) from error
         if results[0].signed_xml is None or results[0].signed_xml.tag != root.tag:
             raise BadSignature("the first reference is not the document")
+        _binds(signature)
         time = signature.find(f".//{{{_XADES}}}SigningTime")
         return SignedBy(certificate, (time.text or "") if time is not None else "")
 
@@ -130,7 +134,7 @@ class _Signer(XAdESSigner):
 
 
 def _only(root: etree._Element, slot: str) -> etree._Element:
-    """The document's one ds:Signature, alone at `slot`, whose first reference is the whole document by the known transforms."""
+    """The one ds:Signature, alone at `slot`, whose first reference is the whole document by the known transforms."""
     names = slot.split("/")
     signatures = list(root.iter(f"{{{DS}}}Signature"))
     places = root.findall("/".join(names[1:])) if root.tag == names[0] else []
@@ -146,13 +150,21 @@ def _only(root: etree._Element, slot: str) -> etree._Element:
     return signatures[0]
 
 
+def _binds(signature: etree._Element) -> None:
+    """What no digest covers is as we write it: properties name their signature, the value is spelled canonically."""
+    properties = signature.findall(f"{{{DS}}}Object/{{{_XADES}}}QualifyingProperties")
+    if len(properties) != 1 or properties[0].get("Target") != f"#{signature.get('Id')}":
+        raise BadSignature("QualifyingProperties is not this signature's")
+    value = signature.findtext(f"{{{DS}}}SignatureValue") or ""
+    if b64encode(b64decode(value)).decode() != value:
+        raise BadSignature("base64 in another spelling than the canonical one")
+
+
 def _certificate(signature: etree._Element) -> bytes:
     texts = [element.text or "" for element in signature.iter(f"{{{DS}}}X509Certificate")]
     if len(texts) != 1:
         raise BadSignature(f"{len(texts)} certificates, needed is one")
     try:
-        return x509.load_pem_x509_certificate(
-            f"-----BEGIN CERTIFICATE-----\n{texts[0].strip()}\n-----END CERTIFICATE-----\n".encode()
-        ).public_bytes(Encoding.DER)
-    except ValueError as error:
+        return parsed(b64decode(texts[0])).public_bytes(Encoding.DER)
+    except (ValueError, UnusableCertificate) as error:
         raise BadSignature("X509Certificate is not a certificate") from error
