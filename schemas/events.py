@@ -163,7 +163,7 @@ class ActivationAsked(Fact):
     code: UUID
     """Vault reference; the code itself never travels."""
     go: int
-    """Which code this is for the dossier: 1, then 2 when a newer one came."""
+    """Which code of the enrolment this is: 1, then 2 when a newer one came."""
     expires_at: datetime
 
 
@@ -174,6 +174,7 @@ class RosterAsked(Fact):
 
     enrolment: UUID
     unit_code: str
+    go: int = 1
 
 
 # --- agency.replied ---------------------------------------------------------------------------------------------

@@ -1,0 +1,176 @@
+"""Where one unit's enrolment stands: a union of shapes, so that illegal states cannot be written down.
+
+    New ─▶ Signing ─▶ Filed ─┬▶ AwaitingStopMail ─▶ Signing (the registration)
+             ▲               └▶ AwaitingCode ─▶ Activating ─▶ Fetching ─▶ Enrolled
+             └── Waiting (a person) ◀── from everywhere;  Cancelled ◀── from everywhere open
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+from uuid import UUID, uuid5
+
+from schemas.units import Kind, UnitForm
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """One attempt of one dossier. The dossier's id is derived from the enrolment, so a replay names the same one."""
+
+    dossier: UUID
+    attempt: int
+    kind: Kind
+    number: str | None = None
+    transaction: str | None = None
+    supersedes: UUID | None = None
+
+    def again(self) -> Filing:
+        """The next attempt of the same dossier."""
+        return Filing(self.dossier, self.attempt + 1, self.kind, supersedes=self.supersedes)
+
+    def numbered(self, transaction: str | None, number: str | None) -> Filing:
+        return replace(self, transaction=transaction or self.transaction, number=number or self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What holds through a whole enrolment: the request, and what has been spent of its bounds."""
+
+    enrolment: UUID
+    request: str
+    form: UnitForm
+    mailbox: UUID
+    contact: str
+    profile: UUID | None
+    batch: UUID | None = None
+    row: int | None = None
+    foreign: bool = False
+    filed: bool = False
+    """Something of this enrolment was handed over to be filed: other data is refused from now on."""
+    provider: str | None = None
+    """The provider that has to be stopped before registering; None when nobody is in the way."""
+    stopped: tuple[str, ...] = ()
+    """Providers whose stop was confirmed: being refused for one of them again is a person's matter."""
+    dossiers: int = 0
+    rosters: int = 0
+    tried: tuple[UUID, ...] = ()
+    """Codes already given to the agency: none is given twice."""
+    system_errors: int = 0
+    unanswered: int = 0
+    """Attempts of the dossier under way that ended without a mail or with an expired code."""
+    wrong_codes: int = 0
+
+    def open(self, kind: Kind, supersedes: UUID | None = None) -> tuple[Case, Filing]:
+        """A new dossier with its first attempt; the bounds start anew."""
+        ordinal = self.dossiers + 1
+        case = replace(self, dossiers=ordinal, system_errors=0, unanswered=0, wrong_codes=0)
+        return case, Filing(uuid5(self.enrolment, f"{kind}:{ordinal}"), 1, kind, supersedes=supersedes)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A code that came by mail; the code itself is in the vault."""
+
+    ref: UUID
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """Nobody has asked for this unit yet."""
+
+    at: Literal["new"] = "new"
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """An attempt is prepared and waits for its signature."""
+
+    case: Case
+    filing: Filing
+    at: Literal["signing"] = "signing"
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """An attempt was handed over to be filed; the agency has not said that it has it. A code may be faster than the receipt."""
+
+    case: Case
+    filing: Filing
+    code: Code | None = None
+    at: Literal["filed"] = "filed"
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitingStopMail:
+    """The agency has the stop; its mail opens the way to the registration (A14)."""
+
+    case: Case
+    filing: Filing
+    at: Literal["awaiting-stop-mail"] = "awaiting-stop-mail"
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitingCode:
+    """The agency has the registration; its mail brings the activation code."""
+
+    case: Case
+    filing: Filing
+    at: Literal["awaiting-code"] = "awaiting-code"
+
+
+@dataclass(frozen=True, slots=True)
+class Activating:
+    """A code was given to the agency. `newer`: one that came meanwhile."""
+
+    case: Case
+    filing: Filing
+    code: Code
+    newer: Code | None = None
+    at: Literal["activating"] = "activating"
+
+
+@dataclass(frozen=True, slots=True)
+class Fetching:
+    """The unit is activated; its employees are being fetched."""
+
+    case: Case
+    filing: Filing
+    at: Literal["fetching"] = "fetching"
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """Done. `employees` None: they were not fetched."""
+
+    case: Case
+    filing: Filing
+    employees: int | None
+    at: Literal["enrolled"] = "enrolled"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A person has to decide or do something (`hoso/domain/causes.py` says what). `filing`: the attempt it is about."""
+
+    case: Case
+    cause: str
+    text: str
+    filing: Filing | None = None
+    at: Literal["waiting"] = "waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Given up by a person. The unit may be requested again."""
+
+    case: Case
+    filing: Filing | None = None
+    at: Literal["cancelled"] = "cancelled"
+
+
+State = New | Signing | Filed | AwaitingStopMail | AwaitingCode | Activating | Fetching | Enrolled | Waiting | Cancelled
+OPEN = (Signing, Filed, AwaitingStopMail, AwaitingCode, Activating, Fetching, Waiting)
+
