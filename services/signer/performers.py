@@ -183,7 +183,10 @@ class SignDossier:
             fresh = _prepare(signing, document).to_bytes()
             ref = await self._vault.put(tenant, signing.ask.enrolment, "evidence", fresh)
             ref = await self._preparations.keep(tenant, name, ref)
-        return Prepared.from_bytes(await self._vault.get(ref))
+        kept = Prepared.from_bytes(await self._vault.get(ref))
+        if kept.certificate != signing.profile.certificate_der:
+            raise Refused(refusals.CERT_CHANGED)
+        return kept
 
 
 def _prepare(signing: _Signing, document: Document) -> Prepared:

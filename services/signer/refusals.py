@@ -9,6 +9,7 @@ CERT_UNREADABLE = "HOSO-CERT-UNREADABLE"
 CERT_EXPIRED = "HOSO-CERT-EXPIRED"
 CERT_EARLY = "HOSO-CERT-EARLY"
 CERT_OTHER_EMPLOYER = "HOSO-CERT-OTHER-EMPLOYER"
+CERT_CHANGED = "HOSO-CERT-CHANGED"
 XML_INVALID = "HOSO-XML-INVALID"
 KEY_UNUSABLE = "HOSO-KEY-UNUSABLE"
 KEY_MISMATCH = "HOSO-KEY-MISMATCH"
@@ -22,6 +23,7 @@ TEXTS = {
     CERT_EXPIRED: "Chứng thư số đã hết hạn ngày {day}; hãy gia hạn, nạp chứng thư số mới rồi ký lại.",
     CERT_EARLY: "Chứng thư số có hiệu lực từ ngày {day}; hãy chờ đến ngày đó hoặc dùng chứng thư số khác.",
     CERT_OTHER_EMPLOYER: "Chứng thư số không thuộc mã số thuế {tax_code}; hãy chọn đúng chứng thư số rồi ký lại.",
+    CERT_CHANGED: "Chứng thư số của cấu hình đã được thay trong khi chờ ký; hãy ký lại bằng chứng thư số mới.",
     KEY_MISMATCH: "Chữ ký không khớp với chứng thư số hoặc hồ sơ; hãy kiểm tra cấu hình chữ ký số rồi ký lại.",
     SIGN_DECLINED: "Người ký đã từ chối ký hồ sơ; hãy xác nhận với người ký rồi ký lại.",
     SIGN_EXPIRED: "Yêu cầu ký đã hết thời gian chờ mà chưa được xác nhận; hãy ký lại và xác nhận kịp thời.",
