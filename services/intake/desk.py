@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from hoso.runtime.outgoing import Cause
 from hoso.runtime.steps import Step, Tell, Tx
+from hoso.store.registry import Claimed, RowKey
 from schemas.events import EnrolmentRequested
 from schemas.units import Stage
 from services.intake import admission
 from services.intake.admission import Known, Outcome, Request
-from services.intake.ports import Claimed, MailboxFor, RowKey, Setup, UnitRegistry
+from services.intake.ports import MailboxFor, Setup, UnitRegistry
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class Admission:
     """One outcome a request, in order, and what the log has to hear."""
 
     outcomes: list[Outcome]
-    steps: list[Step]
+    steps: list[tuple[Cause, Step]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +80,10 @@ class Desk:
 
     async def _decide(
         self, tx: Tx, tenant: str, ready: list[_Ready], outcomes: dict[str, Outcome], now: datetime
-    ) -> list[Step]:
+    ) -> list[tuple[Cause, Step]]:
         units = await self._claim(tx, tenant, ready)
         known = await _known(tx, {claimed.unit for claimed in units})
-        steps: list[Step] = []
+        steps: list[tuple[Cause, Step]] = []
         changed: dict[UUID, tuple[_Ready, Outcome]] = {}
         opened: set[UUID] = set()
         for item, claimed in zip(ready, units, strict=True):
@@ -95,7 +97,8 @@ class Desk:
                 changed[claimed.unit] = (item, outcome)
                 if outcome.word == "accepted":
                     opened.add(claimed.unit)
-                steps.append(_told(item, claimed, outcome.enrolment))
+                cause = Cause(claimed.unit, tenant, outcome.enrolment, None)
+                steps.append((cause, _told(item, claimed, outcome.enrolment)))
         await _write(tx, tenant, changed, opened, now)
         return steps
 
@@ -107,28 +110,26 @@ class Desk:
         return [answers[key] for key in keys]
 
 
-@dataclass(slots=True)
 class _Found:
     """Mailboxes and profiles, each looked up once."""
 
-    setup: Setup
-    tx: Tx
-    tenant: str
-
-    def __post_init__(self) -> None:
+    def __init__(self, setup: Setup, tx: Tx, tenant: str) -> None:
+        self._setup = setup
+        self._tx = tx
+        self._tenant = tenant
         self._mailboxes: dict[str, MailboxFor | None] = {}
         self._profiles: dict[tuple[str, str | None], UUID | None] = {}
 
     async def complete(self, request: Request) -> _Ready | Outcome:
         form = request.form
         if form.email not in self._mailboxes:
-            self._mailboxes[form.email] = await self.setup.mailbox_for(self.tx, self.tenant, form.email)
+            self._mailboxes[form.email] = await self._setup.mailbox_for(self._tx, self._tenant, form.email)
         mailbox = self._mailboxes[form.email]
         if mailbox is None:
             return admission.mailbox_unknown(form.email)
         asked = (form.tax_code, form.profile)
         if asked not in self._profiles:
-            self._profiles[asked] = await self.setup.profile_for(self.tx, self.tenant, *asked)
+            self._profiles[asked] = await self._setup.profile_for(self._tx, self._tenant, *asked)
         profile = self._profiles[asked]
         if profile is None and form.profile is not None:
             return admission.profile_unknown(form.profile)

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from hoso.runtime.outgoing import Cause
 from hoso.runtime.steps import Step, Tx
-
-
-@dataclass(frozen=True, slots=True)
-class RowKey:
-    """What names a unit in a request: its code, or the tenant's own branch id. At least one."""
-
-    unit_code: str | None
-    branch_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """The unit behind a key. `foreign`: the code is held by another tenant, of whom nothing is said."""
-
-    unit: UUID
-    foreign: bool
+from hoso.store.registry import Claimed, RowKey
 
 
 class UnitRegistry(Protocol):
@@ -58,7 +44,7 @@ class Setup(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks: the tenant he may ask for, his name in records, what he may do (`batches`, `enrolments`, `read`)."""
+    """Who asks: the tenant he may ask for, his name in records, what he may do (`submit`, `read`)."""
 
     tenant: str
     actor: str
@@ -76,24 +62,20 @@ class Keys(Protocol):
 class Admitter(Protocol):
     """The edge of the kernel: steps into the log, in the caller's transaction, as the last thing it does."""
 
-    async def admit(self, tx: Tx, steps: Sequence[Step], *, tenant: str) -> object:
-        """Write the steps. Whatever it returns is given to `admitted` after the commit."""
-        ...
-
-    def admitted(self, receipt: object) -> None:
-        """The transaction has committed: wake the readers."""
+    async def admit_many(self, tx: Tx, steps: Sequence[tuple[Cause, Step]]) -> Callable[[], None]:
+        """Write the steps. Call what comes back after the commit: it wakes whoever waits."""
         ...
 
 
 class SheetStore(Protocol):
     """Where uploaded sheets lie, sealed. Written before a batch is promised, kept as long as its result is asked for."""
 
-    async def put(self, tenant: str, batch: UUID, data: bytes) -> None:
-        """Durable when this returns. The same batch again replaces."""
+    async def put(self, tenant: str, batch: UUID, data: bytes) -> UUID:
+        """Durable when this returns; the reference. Never called inside a transaction."""
         ...
 
-    async def get(self, tenant: str, batch: UUID) -> bytes:
-        """The bytes. Raises KeyError."""
+    async def get(self, ref: UUID) -> bytes:
+        """The bytes. Raises HosoError when they are gone."""
         ...
 
 
@@ -110,12 +92,4 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """Aware, UTC."""
-        ...
-
-
-class Stream(Protocol):
-    """A request's body as it comes in."""
-
-    def stream(self) -> AsyncIterator[bytes]:
-        """Pieces, in order."""
         ...

@@ -1,7 +1,7 @@
 -- What intake keeps: requests (so that asking twice is asking once), where every enrolment stands, and batches of sheet rows.
-create schema if not exists intake;
+create schema intake;
 
-create table if not exists intake.request (
+create table intake.request (
   tenant text not null,
   request text not null,                 -- Idempotency-Key, a producer's own key, or <batch>:<row>
   fingerprint text not null,             -- sha256 of the validated form
@@ -12,9 +12,9 @@ create table if not exists intake.request (
   at timestamptz not null,
   primary key (tenant, request)
 );
-create index if not exists request_enrolment on intake.request (enrolment);
+create index request_enrolment on intake.request (enrolment);
 
-create table if not exists intake.enrolment (
+create table intake.enrolment (
   enrolment uuid primary key,
   unit uuid not null,
   current boolean not null default true, -- the unit's newest; older ones stay to be looked at
@@ -32,10 +32,10 @@ create table if not exists intake.enrolment (
   opened_at timestamptz not null,
   at timestamptz not null
 ) with (fillfactor = 80);
-create unique index if not exists enrolment_unit on intake.enrolment (unit) where current;
-create index if not exists enrolment_batch on intake.enrolment (batch) where batch is not null;
+create unique index enrolment_unit on intake.enrolment (unit) where current;
+create index enrolment_batch on intake.enrolment (batch) where batch is not null;
 
-create table if not exists intake.batch (
+create table intake.batch (
   batch uuid primary key,
   tenant text not null,
   request text,                          -- Idempotency-Key of the upload
@@ -43,15 +43,16 @@ create table if not exists intake.batch (
   sha256 text not null,
   actor text not null,
   at timestamptz not null,
-  state text not null,                   -- working, done
+  sheet uuid not null,                   -- the sealed bytes
+  state text not null,                   -- working, done, failed
   rows int not null,                     -- data rows of the sheet
   position int not null default 0,       -- rows handled so far, in the sheet's order: a restart goes on here
   notes jsonb not null default '[]'
 ) with (fillfactor = 70);
-create unique index if not exists batch_request on intake.batch (tenant, request) where request is not null;
-create index if not exists batch_working on intake.batch (at) where state = 'working';
+create unique index batch_request on intake.batch (tenant, request) where request is not null;
+create index batch_working on intake.batch (at) where state = 'working';
 
-create table if not exists intake.batch_row (
+create table intake.batch_row (
   batch uuid not null references intake.batch,
   row int not null,                      -- the number people see beside the row
   row_key text not null,
@@ -61,4 +62,4 @@ create table if not exists intake.batch_row (
   notes jsonb not null default '[]',
   primary key (batch, row)
 );
-create index if not exists batch_row_enrolment on intake.batch_row (enrolment) where enrolment is not null;
+create index batch_row_enrolment on intake.batch_row (enrolment) where enrolment is not null;

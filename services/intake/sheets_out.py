@@ -8,10 +8,9 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
-import xlsxwriter
-from xlsxwriter.format import Format
-from xlsxwriter.worksheet import Worksheet
+import xlsxwriter  # type: ignore[import-untyped]
 
 from hoso.domain.providers import providers
 from hoso.domain.provinces import provinces
@@ -77,7 +76,7 @@ def template() -> bytes:
     return buffer.getvalue()
 
 
-def _choices(page: Worksheet, lists: Worksheet, title: Format) -> None:
+def _choices(page: Any, lists: Any, title: Any) -> None:
     choices = {
         "province": [province.short_name for province in provinces()],
         "current_provider": [f"{p.code} - {p.name}" for p in providers()],

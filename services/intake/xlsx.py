@@ -31,7 +31,7 @@ _MAX_PENDING = 200_000
 """Elements between two ends of rows (or of shared strings): what a parser has to hold at once."""
 _LAST_ROW = 1_048_576
 _MAX_PAGES = 5
-_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+_ESCAPED = re.compile(r"_x((?![dD][89a-fA-F])[0-9A-Fa-f]{4})_")
 _SAVE_AGAIN = "Mở tệp bằng Excel hoặc LibreOffice, lưu lại thành .xlsx rồi gửi lại."
 
 

@@ -1,0 +1,73 @@
+"""RFC 9457 problems: every refusal over HTTP says what is wrong and how to mend it, under a stable type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from hoso.runtime.consumer import LOST
+
+
+class Problem(Exception):
+    """An answer that is not a success. `code` makes the type `urn:hoso:problem:<code>` and never changes its meaning."""
+
+    def __init__(self, status: int, code: str, title: str, detail: str = "", **more: Any) -> None:
+        super().__init__(f"{status} {code}: {title} {detail}")
+        self.status = status
+        self.code = code
+        self.title = title
+        self.detail = detail
+        self.more = more
+
+    def response(self) -> JSONResponse:
+        """The problem as application/problem+json."""
+        headers = {"WWW-Authenticate": 'Bearer realm="hoso"'} if self.status == 401 else {}
+        if self.status == 503:
+            headers["Retry-After"] = "2"
+        body = {
+            "type": f"urn:hoso:problem:{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            **self.more,
+        }
+        return JSONResponse(body, self.status, headers, media_type="application/problem+json")
+
+
+def not_found(what: str) -> Problem:
+    """The same for what does not exist and for what belongs to somebody else."""
+    return Problem(404, "not-found", "Không tìm thấy", f"Không có {what} này, hoặc nó không thuộc về bạn.")
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of `app` with a problem."""
+
+    @app.exception_handler(Problem)
+    async def problem(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, Problem)
+        return error.response()
+
+    @app.exception_handler(HTTPException)
+    async def plain(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        codes = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
+        return Problem(error.status_code, codes.get(error.status_code, "request"), str(error.detail)).response()
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        errors = [{"where": ".".join(map(str, e["loc"])), "message": e["msg"]} for e in error.errors()]
+        return Problem(
+            400, "bad-request", "Tham số không hợp lệ", "Sửa các tham số dưới đây.", errors=errors
+        ).response()
+
+    async def lost(_: Request, __: Exception) -> JSONResponse:
+        detail = "Cơ sở dữ liệu tạm thời không trả lời; gửi lại với cùng Idempotency-Key."
+        return Problem(503, "unavailable", "Tạm thời không phục vụ được", detail).response()
+
+    for kind in LOST:
+        app.add_exception_handler(kind, lost)

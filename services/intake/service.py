@@ -1,0 +1,70 @@
+"""How intake is wired: the desk, the API, the batch worker, and one consumer group.
+
+The group `hoso.intake` reads `enrolment.progressed` (what became of requests) and the tenants' request topics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from fastapi import FastAPI
+
+from hoso.runtime.steps import Lane, Service
+from schemas.topics import Topic, topic_named, topics_read_by
+from services.intake.batches import Batches
+from services.intake.desk import Desk
+from services.intake.gather import Gatherer
+from services.intake.handlers import LANE, News, handle
+from services.intake.http import Rooms, build_app
+from services.intake.performers import AdmitRequest
+from services.intake.ports import Admitter, Clock, Keys, Pool, Setup, SheetStore, UnitRegistry
+from services.intake.projection import Projection
+
+GROUP = "hoso.intake"
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What intake is given by whoever starts it."""
+
+    pool: Pool
+    log: Admitter
+    clock: Clock
+    registry: UnitRegistry
+    setup: Setup
+    keys: Keys
+    sheets: SheetStore
+    new_id: Callable[[], UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """The parts: serve `app`, run `batches.run(until)`, give `consumer` to the kernel."""
+
+    app: FastAPI
+    batches: Batches
+    consumer: Service[News]
+
+
+def intake(needs: Needs, tenants: Sequence[str] = ()) -> Intake:
+    """Intake for `tenants`' request topics; the API serves every tenant that has a key."""
+    desk = Desk(needs.registry, needs.setup, needs.new_id)
+    gatherer = Gatherer(needs.pool, desk, needs.log, needs.clock)
+    batches = Batches(needs.pool, desk, needs.log, needs.sheets, needs.clock)
+    rooms = Rooms(needs.pool, desk, gatherer, batches, needs.sheets, needs.keys, needs.clock, needs.new_id)
+    lane = Lane(
+        AdmitRequest(needs.pool, desk, needs.log),
+        at_once=8,
+        # The desk is in our own database and knows a key it has seen: nothing arrives late, nothing is taken twice.
+        transport_bound=timedelta(0),
+    )
+    consumer = Service(GROUP, (*topics_read_by(GROUP), *requests_of(tenants)), Projection(), handle, {LANE: lane})
+    return Intake(build_app(rooms), batches, consumer)
+
+
+def requests_of(tenants: Sequence[str]) -> tuple[Topic, ...]:
+    """The request topics of these tenants."""
+    return tuple(topic_named(f"enrolment.requests.{tenant}") for tenant in tenants)
