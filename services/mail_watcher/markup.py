@@ -6,11 +6,14 @@ import re
 from html.parser import HTMLParser
 
 _BLOCKS = frozenset(
-    "address article aside blockquote body br center dd div dl dt fieldset figure footer form h1 h2 h3 h4 h5 h6 header hr "
-    "li main nav ol p pre section table tbody td tfoot th thead tr ul".split()
+    re.findall(
+        r"\w+",
+        "address article aside blockquote body br center dd div dl dt fieldset figure footer form h1 h2 h3 h4 h5 h6 header hr "
+        "li main nav ol p pre section table tbody td tfoot th thead tr ul",
+    )
 )
 _UNSEEN = frozenset(("head", "noframes", "object", "script", "style", "svg", "template", "textarea", "title"))
-_VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
+_VOID = frozenset(re.findall(r"\w+", "area base br col embed hr img input link meta source track wbr"))
 _HIDING = re.compile(
     r"display:none|visibility:(?:hidden|collapse)|mso-hide:all|(?<![\w-])opacity:0(?![.\d]*[1-9])"
     r"|(?:font-size|max-height|max-width):0(?![.\d]*[1-9])"

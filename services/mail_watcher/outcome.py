@@ -32,8 +32,9 @@ _RECEIPT = re.compile(
     r"(?:tiep nhan|da nhan|nop|gui|ky so)(?: (?:ho so|to khai|yeu cau|dang ky|de nghi)[^.;,]{0,60}?)?(?: da)? thanh cong"
     r"|(?:nop|gui|ky nop)[^.;,]{0,80}thanh cong|thanh cong tiep nhan"
 )
-_CONDITION = re.compile(r"\b(?:neu|trong truong hop|truong hop|sau khi|truoc khi|khi|de)\b[^,]*(?:,|$)")
-_REASON = re.compile(r"\bly do\b|\bnguyen nhan\b|\bvi\b")
+_CONDITION = re.compile(r"\b(?:nếu|trường hợp|khi|để|neu(?! tren| o tren| ro)|truong hop)\b[^,]*(?:,|$)", re.IGNORECASE)
+"""With its diacritics: without them nếu is also nêu (nêu trên), and để is also đề (đề nghị)."""
+_REASON = re.compile(r"\bly do\b|\bnguyen nhan\b")
 _WAITING = re.compile(r"tiep nhan|da nhan|dang (?:duoc )?xu ly|cho (?:ket qua|xu ly)|da (?:gui|nop)")
 _SENTENCE = re.compile(r"(?<=[.;!?])\s+")
 
@@ -65,8 +66,7 @@ def stop_outcome(subject: str, lines: Sequence[str]) -> Outcome | None:
     successes: list[str] = []
     reasoned = waiting = False
     for sentence in _sentences([*lines, subject]):
-        folded = fold(sentence)
-        plain = _CONDITION.sub(" ", folded)
+        plain = fold(_CONDITION.sub(" ", sentence))
         waiting = waiting or _WAITING.search(plain) is not None
         plain = _RECEIPT.sub(" ", plain)
         reason = _REASON.search(plain)

@@ -95,10 +95,8 @@ def _check(raw: bytes) -> None:
     if len(raw) > MAX_BYTES:
         raise HostileMail("too large")
     head_of(raw)
-    contents = 0
-    for found in _CONTENT.finditer(raw):
-        contents += 1
-        if contents > 3 * MAX_PARTS:
+    for nth, found in enumerate(_CONTENT.finditer(raw)):
+        if nth > 3 * MAX_PARTS:
             raise HostileMail("too many parts")
         folded = _FOLDS.match(raw, found.start(), found.start() + MAX_PARAMETER_BYTES + 1)
         if folded and folded.end() - found.start() > MAX_PARAMETER_BYTES:
@@ -224,10 +222,10 @@ def parse(raw: bytes) -> ParsedMail:
             subject=_header(message, "subject"),
             bodies=bodies,
             message_id=_header(message, "message-id"),
-            counts=Counter(name.lower() for name in message.keys()),
+            counts=Counter(name.lower() for name in message),
             encloses=encloses,
         )
     except HostileMail:
         raise
-    except Exception as error:  # whatever the standard parser stumbles over: one poisonous mail must not stop a mailbox
+    except Exception as error:  # noqa: BLE001 one poisonous mail must not stop a mailbox
         raise HostileMail(f"cannot be parsed ({type(error).__name__})") from None

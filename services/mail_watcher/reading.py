@@ -80,10 +80,15 @@ _LABEL = re.compile(
     "(?<![a-z0-9])(?:" + "|".join(f"(?P<{name}>{words})" for name, words in _LABELS.items()) + ")(?![a-z0-9])"
 )
 _AFTER_LABEL = re.compile(r" ?(?:\([^()]{0,60}\) ?)?(?:cua (?:quy )?don vi |cua ban |la |is )?[:\-–=.|]* ?")
+_COLON = re.compile(r" ?(?:\([^()]{0,60}\) ?)?(?:cua (?:quy )?don vi )?[:=]")
 _DEAR = re.compile(r"(?<![a-z])kinh gui(?: ?\([^()]{0,60}\))? ?(?P<colon>[:,\-–]?) ?")
-_GENERIC = re.compile(
-    r"(?:quy|cac|toan the|ong|ba|anh|chi|khach hang|don vi|nguoi su dung|doanh nghiep|dai dien)\b[ a-z/,()]*\Z"
+_GENERIC = frozenset(
+    re.findall(
+        r"\w+",
+        "quy cac toan the ong ba anh chi khach hang don vi ca nhan nguoi su dung lao dong doanh nghiep cong ty va",
+    )
 )
+"""Words of an address that names nobody ("Kính gửi Quý đơn vị")."""
 _UNIT_CODE = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]{6,8}(?![A-Za-z0-9@])")
 _TAX_CODE = re.compile(r"(?<!\d)\d{10}(?:-?\d{3})?(?!\d)")
 _NUMBER = re.compile(r"(?<![\d/])\d{1,7}/20\d{2}/\d{5}(?![\d/])")
@@ -139,6 +144,11 @@ def _bare_label(folded: str) -> bool:
     return not re.search(r"[a-z0-9]", folded[rest.end() if rest else found.end() :])
 
 
+def _is_label(folded: str, found: re.Match[str]) -> bool:
+    """At the start of a line, or with a colon behind it: names of firms hold words such as "nội dung" too."""
+    return not re.search(r"[a-z0-9]", folded[: found.start()]) or _COLON.match(folded, found.end()) is not None
+
+
 def _labelled(lines: Sequence[str], folded: Sequence[str]) -> list[tuple[str, str, int]]:
     """Every (label, text after it up to the next label, line of the value)."""
     found: list[tuple[str, str, int]] = []
@@ -149,8 +159,8 @@ def _labelled(lines: Sequence[str], folded: Sequence[str]) -> list[tuple[str, st
             if label and label.lastgroup and value:
                 found.append((label.lastgroup, value, below))
             continue
-        matches = list(_LABEL.finditer(folded[at]))
-        for label, following in zip(matches, [*matches[1:], None], strict=True):
+        matches = [m for m in _LABEL.finditer(folded[at]) if _is_label(folded[at], m)]
+        for label, following in zip(matches, [*matches[1:], None], strict=False):
             gap = _AFTER_LABEL.match(folded[at], label.end())
             start = gap.end() if gap else label.end()
             if label.lastgroup:
@@ -170,7 +180,11 @@ def _continued(lines: Sequence[str], folded: Sequence[str], at: int, value: str)
 
 def _as_name(value: str) -> str | None:
     value = value.strip(" \t.,;:|\"'“”")
-    return value if 3 <= len(value) <= 300 and not _GENERIC.match(fold(value)) else None
+    return value if 3 <= len(value) <= 300 and not _is_generic(value) else None
+
+
+def _is_generic(value: str) -> bool:
+    return _GENERIC.issuperset(re.findall(r"\w+", fold(value)))
 
 
 def _one(values: Iterable[str | None]) -> tuple[str | None, bool]:
@@ -225,11 +239,14 @@ def _addressed(lines: Sequence[str], folded: Sequence[str]) -> list[str]:
             continue
         value = line[dear.end() :]
         colon = re.match(r"[^:]{0,60}: ?", value)
-        if not dear.group("colon") and colon and _GENERIC.match(fold(value[: colon.end()]).rstrip(": ")):
+        if not dear.group("colon") and colon and _is_generic(value[: colon.end()]):
             value = value[colon.end() :]
         if not value.strip(" .:,") and at + 1 < len(lines):
             at, value = at + 1, lines[at + 1]
-        if value.strip() and not _label_at_start(fold(value)):
+        following = [m for m in _LABEL.finditer(fold(value)) if _is_label(fold(value), m)]
+        if following and following[0].start():
+            return [value[: following[0].start()]]
+        if value.strip() and not following:
             return [_continued(lines, folded, at, value)]
     return []
 
@@ -253,7 +270,8 @@ def _codes(
         for match in _CODE.finditer(text, start, end):
             token = match.group()
             line = text[text.rfind("\n", 0, match.start()) + 1 : (text + "\n").find("\n", match.end())]
-            standing = line.strip(" .,:;*()[]\"'“”") == token or token in labelled_codes
+            alone = line.strip(" .,:;*()[]\"'“”") == token
+            standing = alone or token in labelled_codes or line[: line.find(token)].rstrip(" *\"'“[(").endswith(":")
             if token in taken or (strict and not standing):
                 continue
             if token.isdigit():
