@@ -36,7 +36,7 @@ class CertificateFacts:
     """The common name."""
     issuer: str
     issuer_name: str
-    """The issuer's common name, else its organisation."""
+    """The issuer's common name, else its organisation, else all of its name."""
     not_before: datetime
     not_after: datetime
     """Both UTC."""
@@ -73,7 +73,8 @@ def facts(certificate_der: bytes) -> CertificateFacts:
         subject=certificate.subject.rfc4514_string(),
         subject_name=_first(certificate.subject, NameOID.COMMON_NAME),
         issuer=certificate.issuer.rfc4514_string(),
-        issuer_name=_first(certificate.issuer, NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME),
+        issuer_name=_first(certificate.issuer, NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME)
+        or certificate.issuer.rfc4514_string(),
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
         sha256=certificate.fingerprint(hashes.SHA256()).hex(),

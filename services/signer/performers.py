@@ -16,7 +16,7 @@ from hoso.dossiers.writing import InvalidDossier
 from hoso.runtime.steps import NotYet, Step, Tell, Try
 from schemas.events import DossierPrepared, DossierSigned
 from services.signer import refusals
-from services.signer.keys import KeyRing
+from services.signer.keys import SigningKeys
 from services.signer.keys.port import Declined, Expired, KeySigner, SignatureAsk, Signatures, UnusableKey
 from services.signer.ports import Preparations, Profiles, SigningProfile, Vault
 from services.signer.profiles import SHAPES
@@ -52,7 +52,7 @@ class SignDossier:
         self,
         profiles: Profiles,
         vault: Vault,
-        keys: KeyRing,
+        keys: SigningKeys,
         preparations: Preparations | None = None,
         shapes: Mapping[str, SignatureProfile] = SHAPES,
     ) -> None:

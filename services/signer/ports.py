@@ -35,12 +35,12 @@ class Profiles(Protocol):
 class Vault(Protocol):
     """Sealed documents; events carry references."""
 
-    async def put(self, tenant: str, enrolment: UUID, purpose: Purpose, data: bytes) -> UUID:
-        """Seal `data`, durably; the reference. Putting twice is two entries."""
+    async def put(self, tenant: str, scope: UUID, purpose: Purpose, data: bytes) -> UUID:
+        """Seal `data` of the enrolment `scope`, durably, before this returns; the reference."""
         ...
 
     async def get(self, ref: UUID) -> bytes:
-        """What was put. Raises when it was erased."""
+        """What was put. Raises HosoError when it was erased or does not open."""
         ...
 
 

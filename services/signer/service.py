@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from hoso.runtime.steps import Lane, Service, States
+from hoso.runtime.steps import Lane, Service
+from hoso.store.states import NoStates
 from schemas.topics import topics_read_by
 from services.signer.handlers import LANE, handle
-from services.signer.keys import KeyRing
+from services.signer.keys import SigningKeys
 from services.signer.performers import SignDossier
 from services.signer.ports import Preparations, Profiles, Vault
 
@@ -15,14 +16,13 @@ GROUP = "hoso.signer"
 
 
 def service(
-    states: States[None],
     profiles: Profiles,
     vault: Vault,
-    keys: KeyRing | None = None,
+    keys: SigningKeys | None = None,
     preparations: Preparations | None = None,
 ) -> Service[None]:
-    """The signer. It keeps no state: `states` is the kernel's for services that keep none."""
-    performer = SignDossier(profiles, vault, keys or KeyRing(), preparations)
+    """The signer, ready to be run. `preparations` is needed once a backend of `keys` asks people."""
+    performer = SignDossier(profiles, vault, keys or SigningKeys(), preparations)
     lane = Lane(
         performer,
         at_once=50,
@@ -30,4 +30,4 @@ def service(
         # Nothing a try sends can arrive after its deadline and matter: a call that was lost is simply signed anew.
         transport_bound=timedelta(0),
     )
-    return Service(GROUP, topics_read_by(GROUP), states, handle, {LANE: lane})
+    return Service(GROUP, topics_read_by(GROUP), NoStates(), handle, {LANE: lane})

@@ -13,7 +13,7 @@ from services.signer.ports import SigningProfile
 BACKENDS: Mapping[str, Backend] = {"pkcs12": Pkcs12KeySigner}
 
 
-class KeyRing:
+class SigningKeys:
     """Keys that are open, at most `size`, the least used closed first. A profile's new certificate is a new key."""
 
     def __init__(self, backends: Mapping[str, Backend] = BACKENDS, size: int = 1024) -> None:

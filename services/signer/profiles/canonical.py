@@ -93,6 +93,10 @@ def _open_parsed(xml: bytes, names: list[str]) -> Opened:
         raise NotSignable("a namespace that needs escapes, which lxml's C14N does not write")
     mark = uuid4().hex
     place.text = mark
-    before, _, after = etree.tostring(root.getroottree(), method="c14n", with_comments=False).partition(mark.encode())
+    try:
+        canonical = etree.tostring(root.getroottree(), method="c14n", with_comments=False)
+    except etree.C14NError as error:
+        raise NotSignable("no canonical form: a namespace is a relative URI") from error
+    before, _, after = canonical.partition(mark.encode())
     scope = sorted((prefix, uri) for prefix, uri in place.nsmap.items() if prefix is not None)
     return Opened(before, after, "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in scope).encode())

@@ -81,9 +81,9 @@ class XadesProfile:
             raise BadSignature(str(error)) from error
         signature = _only(root, slot)
         certificate = _certificate(signature)
-        if etree.tostring(root.getroottree(), method="c14n", with_comments=False) != xml:
-            raise BadSignature("the document is not canonical")
         try:
+            if etree.tostring(root.getroottree(), method="c14n", with_comments=False) != xml:
+                raise BadSignature("the document is not canonical")
             results = XAdESVerifier().verify(
                 xml,
                 x509_cert=parsed(certificate),
@@ -93,6 +93,8 @@ class XadesProfile:
                     digest_algorithms=frozenset({DigestAlgorithm.SHA256}),
                 ),
             )
+        except BadSignature:
+            raise
         except Exception as error:  # signxml lets whatever it stumbles over escape: lxml's, cryptography's, its own
             raise BadSignature(str(error) or type(error).__name__) from error
         if results[0].signed_xml is None or results[0].signed_xml.tag != root.tag:

@@ -199,10 +199,8 @@ def test_one_signature_in_its_place_and_nothing_around_it(shape: SignatureProfil
         "no signature at all": without,
     }
 
-    for what, document in moved.items():
-        with pytest.raises(BadSignature):
-            shape.verify(document, SLOT)
-            pytest.fail(what)
+    accepted = [what for what, document in moved.items() if _holds(shape, document)]
+    assert accepted == []
 
 
 def test_what_cannot_be_signed_is_refused_before_anyone_is_asked(shape: SignatureProfile, unit: Employer) -> None:
@@ -217,6 +215,8 @@ def test_what_cannot_be_signed_is_refused_before_anyone_is_asked(shape: Signatur
         b"<Hoso><A>\x01</A><CKy_Dvi></CKy_Dvi></Hoso>",
         b"<Hoso><A>\xff</A><CKy_Dvi></CKy_Dvi></Hoso>",
         b"<!DOCTYPE Hoso><Hoso><CKy_Dvi></CKy_Dvi></Hoso>",
+        b"<Hoso xmlns='u'><CKy_Dvi xmlns=''></CKy_Dvi></Hoso>",
+        b"<Hoso><A xmlns='u'></A><CKy_Dvi></CKy_Dvi></Hoso>",
         b'<Hoso xml:space="preserve"><CKy_Dvi></CKy_Dvi></Hoso>',
         b'<Hoso xmlns:b="urn:b?x=1&amp;y=2"><CKy_Dvi></CKy_Dvi></Hoso>',
         b'<Hoso><A Id="sigid"></A><CKy_Dvi></CKy_Dvi></Hoso>',
@@ -224,6 +224,14 @@ def test_what_cannot_be_signed_is_refused_before_anyone_is_asked(shape: Signatur
     ):
         with pytest.raises(NotSignable):
             shape.prepare(xml, unit.der, AT, SLOT)
+
+
+def _holds(shape: SignatureProfile, document: bytes) -> bool:
+    try:
+        shape.verify(document, SLOT)
+    except BadSignature:
+        return False
+    return True
 
 
 def _between(document: bytes, name: bytes, end: bytes | None = None) -> bytes:

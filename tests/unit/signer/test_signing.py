@@ -11,12 +11,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from hoso.runtime.steps import Call, NotYet, States, Tell, Try, Tx
+from hoso.runtime.steps import Call, NotYet, Tell, Try
 from schemas.envelope import Event
 from schemas.events import DossierPrepared, DossierSigned, SigningRefused
 from schemas.units import RegisterPayload, StopPayload
 from services.signer.handlers import handle
-from services.signer.keys import BACKENDS, KeyRing
+from services.signer.keys import BACKENDS, SigningKeys
 from services.signer.keys.port import Declined, Expired, KeySigner, SignatureAsk, Signatures, UnusableKey
 from services.signer.performers import SignDossier
 from services.signer.ports import Purpose, SigningProfile
@@ -46,9 +46,9 @@ class HeldVault:
     def __init__(self) -> None:
         self.entries: dict[UUID, tuple[str, UUID, Purpose, bytes]] = {}
 
-    async def put(self, tenant: str, enrolment: UUID, purpose: Purpose, data: bytes) -> UUID:
+    async def put(self, tenant: str, scope: UUID, purpose: Purpose, data: bytes) -> UUID:
         ref = uuid4()
-        self.entries[ref] = (tenant, enrolment, purpose, data)
+        self.entries[ref] = (tenant, scope, purpose, data)
         return ref
 
     async def get(self, ref: UUID) -> bytes:
@@ -87,16 +87,6 @@ class Phone:
         if isinstance(answer, NotYet | Declined | Expired | Signatures):
             return answer
         return Signatures(tuple(self.by.sign(ask.digest) for ask in asks))
-
-
-class NoStates:
-    """Keeps nothing."""
-
-    async def load(self, tx: Tx, subjects: Sequence[UUID]) -> dict[UUID, None]:
-        return dict.fromkeys(subjects)
-
-    async def save(self, tx: Tx, states: dict[UUID, None]) -> None:
-        return None
 
 
 def profile_of(unit: Employer, **changes: Any) -> SigningProfile:
@@ -145,7 +135,7 @@ def test_a_prepared_attempt_is_asked_to_be_signed_once() -> None:
 @pytest.mark.parametrize("kind", ["register", "stop"])
 async def test_an_attempt_is_signed_verified_and_sealed(shape: str, kind: str) -> None:
     unit, vault = employer(), HeldVault()
-    signing = SignDossier(HeldProfiles(profile_of(unit, shape=shape)), vault, KeyRing())
+    signing = SignDossier(HeldProfiles(profile_of(unit, shape=shape)), vault, SigningKeys())
     ask = prepared(payload=StopPayload(**STOP) if kind == "stop" else None)
 
     fact = await answer_of(signing, ask)
@@ -176,7 +166,7 @@ async def test_a_certificate_that_will_not_do_is_refused_before_signing(
 ) -> None:
     vault = HeldVault()
     phone = Phone(unit, vault)
-    keys = KeyRing({"phone": phone})
+    keys = SigningKeys({"phone": phone})
     signing = SignDossier(HeldProfiles(profile_of(unit, backend="phone")), vault, keys, HeldPreparations())
 
     fact = await answer_of(signing, prepared(), now)
@@ -202,7 +192,7 @@ async def test_a_certificate_that_will_not_do_is_refused_before_signing(
 )
 async def test_a_profile_that_will_not_do_is_refused(changes: dict[str, Any], code: str) -> None:
     vault = HeldVault()
-    signing = SignDossier(HeldProfiles(profile_of(employer(), **changes)), vault, KeyRing())
+    signing = SignDossier(HeldProfiles(profile_of(employer(), **changes)), vault, SigningKeys())
 
     fact = await answer_of(signing, prepared())
 
@@ -212,7 +202,7 @@ async def test_a_profile_that_will_not_do_is_refused(changes: dict[str, Any], co
 
 @pytest.mark.asyncio
 async def test_another_tenants_profile_is_no_profile() -> None:
-    signing = SignDossier(HeldProfiles(profile_of(employer())), HeldVault(), KeyRing())
+    signing = SignDossier(HeldProfiles(profile_of(employer())), HeldVault(), SigningKeys())
     ask = prepared()
 
     (told,) = await signing.perform(ask, replace(this_try(ask), tenant="other"))  # type: ignore[misc]
@@ -225,7 +215,7 @@ async def test_another_tenants_profile_is_no_profile() -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("field", "value", "named"), [("email", "?", "EMAIL"), ("address", "a\x00", "DIACHI_LHE")])
 async def test_a_dossier_that_does_not_fit_its_form_is_refused(field: str, value: str, named: str) -> None:
-    signing = SignDossier(HeldProfiles(profile_of(employer())), HeldVault(), KeyRing())
+    signing = SignDossier(HeldProfiles(profile_of(employer())), HeldVault(), SigningKeys())
 
     fact = await answer_of(signing, prepared(**{field: value}))
 
@@ -241,9 +231,9 @@ async def test_a_person_is_asked_the_same_question_after_a_restart() -> None:
     phone.answers = [NotYet(timedelta(seconds=20))]
     profiles, ask = HeldProfiles(profile_of(unit, backend="phone")), prepared()
 
-    first = await SignDossier(profiles, vault, KeyRing({"phone": phone}), kept).perform(ask, this_try(ask))
+    first = await SignDossier(profiles, vault, SigningKeys({"phone": phone}), kept).perform(ask, this_try(ask))
     later = AT + timedelta(minutes=5)
-    fact = await answer_of(SignDossier(profiles, vault, KeyRing({"phone": phone}), kept), ask, later)
+    fact = await answer_of(SignDossier(profiles, vault, SigningKeys({"phone": phone}), kept), ask, later)
 
     assert first == NotYet(timedelta(seconds=20))
     assert isinstance(fact, DossierSigned)
@@ -261,8 +251,8 @@ async def test_a_certificate_replaced_while_a_person_is_awaited_is_not_signed_wi
     phone.answers = [NotYet(timedelta(seconds=20))]
     old, new = (profile_of(employer(name=name), backend="phone") for name in ("cũ", "mới"))
 
-    await SignDossier(HeldProfiles(old), vault, KeyRing({"phone": phone}), kept).perform(ask, this_try(ask))
-    fact = await answer_of(SignDossier(HeldProfiles(new), vault, KeyRing({"phone": phone}), kept), ask)
+    await SignDossier(HeldProfiles(old), vault, SigningKeys({"phone": phone}), kept).perform(ask, this_try(ask))
+    fact = await answer_of(SignDossier(HeldProfiles(new), vault, SigningKeys({"phone": phone}), kept), ask)
 
     assert isinstance(fact, SigningRefused)
     assert fact.code == "HOSO-CERT-CHANGED"
@@ -282,7 +272,7 @@ async def test_no_is_no(answer: object, code: str) -> None:
     unit, vault = employer(), HeldVault()
     phone = Phone(unit, vault)
     phone.answers = [answer]
-    keys = KeyRing({"phone": phone})
+    keys = SigningKeys({"phone": phone})
     signing = SignDossier(HeldProfiles(profile_of(unit, backend="phone")), vault, keys, HeldPreparations())
 
     fact = await answer_of(signing, prepared())
@@ -293,7 +283,7 @@ async def test_no_is_no(answer: object, code: str) -> None:
 
 @pytest.mark.asyncio
 async def test_nothing_has_to_be_found_out_after_a_crash_and_giving_up_calls_a_person() -> None:
-    signing = SignDossier(HeldProfiles(profile_of(employer())), HeldVault(), KeyRing())
+    signing = SignDossier(HeldProfiles(profile_of(employer())), HeldVault(), SigningKeys())
     ask = prepared()
 
     assert await signing.reconcile(ask, this_try(ask)) is None
@@ -309,11 +299,11 @@ def test_a_backend_that_asks_people_needs_a_memory() -> None:
     phone = Phone(employer(), HeldVault())
 
     with pytest.raises(ValueError, match="asks people"):
-        SignDossier(HeldProfiles(), HeldVault(), KeyRing({"phone": phone}))
+        SignDossier(HeldProfiles(), HeldVault(), SigningKeys({"phone": phone}))
 
 
 def test_keys_are_opened_once_and_closed_when_there_are_too_many() -> None:
-    keys = KeyRing(BACKENDS, size=2)
+    keys = SigningKeys(BACKENDS, size=2)
     one, two, three = (profile_of(employer(), id=uuid4()) for _ in range(3))
 
     first = keys.signer(one)
@@ -332,9 +322,7 @@ def test_a_profile_never_shows_its_key() -> None:
 
 
 def test_the_service_reads_prepared_attempts_and_has_one_lane() -> None:
-    states: States[None] = NoStates()
-
-    signer = service(states, HeldProfiles(), HeldVault())
+    signer = service(HeldProfiles(), HeldVault())
 
     assert signer.group == "hoso.signer"
     assert [topic.name for topic in signer.topics] == ["dossier.prepared"]
