@@ -10,7 +10,6 @@ from __future__ import annotations
 from base64 import b64encode
 from datetime import UTC, datetime
 from functools import lru_cache
-from hashlib import sha256
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -43,7 +42,7 @@ class AgencyProfile:
 
     def prepare(self, xml: bytes, certificate: bytes, at: datetime, slot: str) -> Prepared:
         opened = open_at(xml, slot)
-        digest = b64encode(sha256(opened.before + opened.after).digest())
+        digest = b64encode(opened.digest)
         info = b"".join([_BEFORE_DIGEST, digest, _AFTER_DIGEST])
         signature = f'<Signature xmlns="{DS}" Id="sigid"><SignedInfo>'.encode()
         return Prepared(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from dataclasses import dataclass
+from hashlib import sha256
 from uuid import uuid4
 from xml.parsers import expat
 
@@ -17,8 +19,10 @@ XML = "{http://www.w3.org/XML/1998/namespace}"
 
 _NOT_A_PLAIN_TAG = re.compile(rb"<(?!/?[A-Za-z_][A-Za-z0-9_.-]*>)")
 _NOT_A_CANONICAL_ESCAPE = re.compile(rb"&(?!amp;|lt;|gt;|#xD;)")
-_NOT_A_CHARACTER = re.compile(rb"\xef\xbf[\xbe\xbf]")
-"""U+FFFE and U+FFFF, which expat lets pass."""
+
+_found_plain: OrderedDict[bytes, None] = OrderedDict()
+"""SHA-256 of the documents last found plain: the same bytes need not be read again when their signature is verified."""
+_FOUND_PLAIN_KEPT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,8 @@ class Opened:
     after: bytes
     scope: bytes
     """Namespaces in scope at the cut, as inclusive C14N repeats them on SignedInfo: b"" or b' xmlns:a="..."'."""
+    digest: bytes
+    """SHA-256 of `before + after`."""
 
 
 def open_at(xml: bytes, slot: str) -> Opened:
@@ -41,13 +47,13 @@ def open_at(xml: bytes, slot: str) -> Opened:
     root, place = names[0].encode(), b"<" + names[-1].encode() + b">"
     after = b"".join([b"</" + name.encode() + b">" for name in reversed(names)])
     cut = len(xml) - len(after)
-    if (
-        xml.endswith(place + after)
-        and xml.startswith(b"<" + root + b">")
-        and xml.find(place) == cut - len(place)
-        and is_plain(xml)
-    ):
-        return Opened(xml[:cut], after, b"")
+    if xml.endswith(place + after) and xml.startswith(b"<" + root + b">") and xml.find(place) == cut - len(place):
+        digest = sha256(xml).digest()
+        if digest in _found_plain or is_plain(xml):
+            _found_plain[digest] = None
+            if len(_found_plain) > _FOUND_PLAIN_KEPT:
+                _found_plain.popitem(last=False)
+            return Opened(xml[:cut], after, b"", digest)
     return _open_parsed(xml, names)
 
 
@@ -60,7 +66,7 @@ def is_plain(xml: bytes) -> bool:
         return False
     if _NOT_A_PLAIN_TAG.search(xml) or xml.count(b"<") != xml.count(b">"):
         return False
-    if _NOT_A_CANONICAL_ESCAPE.search(xml) or (b"\xef" in xml and _NOT_A_CHARACTER.search(xml)):
+    if _NOT_A_CANONICAL_ESCAPE.search(xml):
         return False
     try:
         expat.ParserCreate("UTF-8").Parse(xml, True)
@@ -99,4 +105,5 @@ def _open_parsed(xml: bytes, names: list[str]) -> Opened:
         raise NotSignable("no canonical form: a namespace is a relative URI") from error
     before, _, after = canonical.partition(mark.encode())
     scope = sorted((prefix, uri) for prefix, uri in place.nsmap.items() if prefix is not None)
-    return Opened(before, after, "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in scope).encode())
+    declared = "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in scope).encode()
+    return Opened(before, after, declared, sha256(before + after).digest())

@@ -7,6 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from lxml import etree
+from signxml.algorithms import CanonicalizationMethod
+from signxml.xades.xades import XAdESSigner
 
 from hoso.dossiers.writing import element
 from services.signer.profiles import SHAPES
@@ -217,6 +220,7 @@ def test_what_cannot_be_signed_is_refused_before_anyone_is_asked(shape: Signatur
         b"<!DOCTYPE Hoso><Hoso><CKy_Dvi></CKy_Dvi></Hoso>",
         b"<Hoso xmlns='u'><CKy_Dvi xmlns=''></CKy_Dvi></Hoso>",
         b"<Hoso><A xmlns='u'></A><CKy_Dvi></CKy_Dvi></Hoso>",
+        b'<Hoso><A><Signature xmlns="http://www.w3.org/2000/09/xmldsig#"></Signature></A><CKy_Dvi></CKy_Dvi></Hoso>',
         b'<Hoso xml:space="preserve"><CKy_Dvi></CKy_Dvi></Hoso>',
         b'<Hoso xmlns:b="urn:b?x=1&amp;y=2"><CKy_Dvi></CKy_Dvi></Hoso>',
         b'<Hoso><A Id="sigid"></A><CKy_Dvi></CKy_Dvi></Hoso>',
@@ -224,6 +228,26 @@ def test_what_cannot_be_signed_is_refused_before_anyone_is_asked(shape: Signatur
     ):
         with pytest.raises(NotSignable):
             shape.prepare(xml, unit.der, AT, SLOT)
+
+
+@pytest.mark.parametrize("transforms", ["whole document", "one element"])
+def test_a_signature_over_less_than_the_document_is_refused(transforms: str, unit: Employer) -> None:
+    """A valid XAdES signature by the right key, in the right place, of one harmless element or by other transforms."""
+    placeholder = '<ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#" Id="placeholder"></ds:Signature>'
+    root = etree.fromstring(f'<Hoso><NoiDung Id="part">a</NoiDung><CKy_Dvi>{placeholder}</CKy_Dvi></Hoso>')
+    signer = XAdESSigner(c14n_algorithm=CanonicalizationMethod.CANONICAL_XML_1_0)
+    uri = "#part" if transforms == "one element" else None
+    forged = signer.sign(
+        root,
+        key=unit.key,
+        cert=[unit.certificate],
+        reference_uri=uri,
+        always_add_key_value=False,
+        exclude_c14n_transform_element=uri is None,
+    )
+
+    with pytest.raises(BadSignature, match="whole document|transformed"):
+        SHAPES["xades"].verify(etree.tostring(forged, method="c14n"), SLOT)
 
 
 def _holds(shape: SignatureProfile, document: bytes) -> bool:
