@@ -93,3 +93,21 @@ def read_provider(text: str) -> Reading:
     if name and named is None:
         return Reading(code, (f"Không rõ “{name}”; đã lấy theo mã {code}: {provider_of(code).name}.",))
     return Reading(code)
+
+
+def provider_name(code: str) -> str:
+    """The name written on a form; the code itself for a provider the public list does not have."""
+    try:
+        return provider_of(code).name
+    except KeyError:
+        return code
+
+
+def provider_in(text: str) -> str | None:
+    """The I-VAN an agency's sentence names, by code or by name; None when it names nobody or several."""
+    codes = {provider.code for provider in providers() if provider.code != PORTAL}
+    found = {code for code in re.findall(r"(?<![0-9])[0-9]{5}(?![0-9])", text) if code in codes}
+    if not found:
+        folded = fold(text)
+        found = {code for word, code in _by_word().items() if code != PORTAL and len(word) >= 6 and word in folded}
+    return found.pop() if len(found) == 1 else None

@@ -28,6 +28,11 @@ class Treatment(StrEnum):
     """A person mends the row."""
     ASK_PROVIDER = "ask-provider"
     """A person says which provider holds the unit."""
+    DUPLICATE = "duplicate"
+    """The agency says it has this filing already: find out which, file nothing."""
+    WRONG_CODE = "wrong-code"
+    CODE_EXPIRED = "code-expired"
+    ALREADY_ACTIVE = "already-active"
     HOLD = "hold"
     """Nobody knows: a person decides."""
 
