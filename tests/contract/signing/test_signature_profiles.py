@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from base64 import b64decode
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -142,6 +143,17 @@ def test_a_signature_of_another_document_or_key_is_never_put_in(shape: Signature
     ):
         with pytest.raises(BadSignature):
             shape.complete(prepared, signature)
+
+
+def test_a_value_spelled_another_way_in_base64_is_refused(shape: SignatureProfile, unit: Employer) -> None:
+    """256 bytes leave four spare bits in the last letter; a decoder does not see them, a byte-for-byte ledger does."""
+    good = signed(shape, unit, plain("Đơn vị"))
+    value = _between(good, b"SignatureValue>")
+    respelled = value[:-3] + bytes([value[-3] + 1]) + b"=="
+
+    assert b64decode(respelled) == b64decode(value)
+    with pytest.raises(BadSignature, match="spelling"):
+        shape.verify(good.replace(value, respelled), SLOT)
 
 
 def test_a_prepared_document_survives_being_stored(shape: SignatureProfile, unit: Employer) -> None:
