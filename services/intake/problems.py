@@ -12,6 +12,10 @@ from starlette.exceptions import HTTPException
 from hoso.runtime.consumer import LOST
 
 
+_BODY_UNREAD = frozenset((400, 401, 403, 409, 413, 415))
+"""Answers that may go out before the body has come in: the connection cannot be used again, and the client is told so."""
+
+
 class Problem(Exception):
     """An answer that is not a success. `code` makes the type `urn:hoso:problem:<code>` and never changes its meaning."""
 
@@ -26,6 +30,8 @@ class Problem(Exception):
     def response(self) -> JSONResponse:
         """The problem as application/problem+json."""
         headers = {"WWW-Authenticate": 'Bearer realm="hoso"'} if self.status == 401 else {}
+        if self.status in _BODY_UNREAD:
+            headers["Connection"] = "close"
         if self.status == 503:
             headers["Retry-After"] = "2"
         body = {
@@ -69,5 +75,10 @@ def install(app: FastAPI) -> None:
         detail = "Cơ sở dữ liệu tạm thời không trả lời; gửi lại với cùng Idempotency-Key."
         return Problem(503, "unavailable", "Tạm thời không phục vụ được", detail).response()
 
+    async def unexpected(_: Request, __: Exception) -> JSONResponse:
+        detail = "Lỗi đã được ghi lại. Gửi lại với cùng Idempotency-Key; không có gì bị làm hai lần."
+        return Problem(500, "internal", "Lỗi trong hoso", detail).response()
+
+    app.add_exception_handler(Exception, unexpected)
     for kind in LOST:
         app.add_exception_handler(kind, lost)
