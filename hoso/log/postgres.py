@@ -132,15 +132,16 @@ class PostgresLog:
         self._mine: set[tuple[str, int]] = set()
 
     async def reload(self) -> None:
-        names = [t.name for t in self._topics]
+        # A topic of the table may stand for one a tenant ("enrolment.requests.<tenant>"): new ones are found here.
+        like = [t.name.replace("<tenant>", "%") for t in self._topics]
         async with self._pool.acquire() as db:
             await db.execute(
                 "insert into log.position(grp, topic, part, off, at) "
-                "select $1, topic, part, first, '-infinity' from log.head where topic = any($2) on conflict do nothing",
-                self._group, names)
+                "select $1, topic, part, first, '-infinity' from log.head where topic like any($2) on conflict do nothing",
+                self._group, like)
             rows = await db.fetch(
-                "select topic, part, off, at from log.position where grp = $1 and topic = any($2) order by topic, part",
-                self._group, names)
+                "select topic, part, off, at from log.position where grp = $1 and topic like any($2) order by topic, part",
+                self._group, like)
         self._positions = {(r["topic"], r["part"]): (r["off"], r["at"]) for r in rows}
         await self.reshare()
 

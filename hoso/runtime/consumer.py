@@ -261,8 +261,10 @@ class Consumer(Generic[S]):
             await self._service.states.save(tx, batch.states)
         return await write(tx, self._source, batch.steps, now)
 
-    async def run(self, woken: asyncio.Event, ring: Any, *, linger: float = 0.005, drained: asyncio.Event) -> None:
-        """Turn until `drained` is set; then finish the turn under way and return. Lost connections are waited out."""
+    async def run(self, woken: asyncio.Event, ring: Any, topics: asyncio.Event, *, linger: float = 0.005, drained: asyncio.Event) -> None:
+        """Turn until `drained` is set; then finish the turn under way and return. Lost connections are waited out.
+
+        `topics` is set when a topic was made meanwhile."""
         pause = 0.05
         looked = 0.0
         while not drained.is_set():
@@ -271,6 +273,9 @@ class Consumer(Generic[S]):
                 handled, words = await self.turn()
                 if time.monotonic() - looked > 1:
                     words |= await self.drain_released()
+                    if topics.is_set():
+                        topics.clear()
+                        await self._events.reload()
                     looked = time.monotonic()
                 ring(words)
                 pause = 0.05

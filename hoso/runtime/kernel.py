@@ -41,7 +41,7 @@ class Kernel:
         self.drained = asyncio.Event()
         self.member = uuid7()
         self.alive_at = time.monotonic()
-        self._address = address
+        self.address = address
         self._source = Source(group, environment, {})
         self._logs: list[PostgresLog] = []
         self._dirty = False
@@ -88,7 +88,8 @@ class Kernel:
         self._logs.append(events)
         consumer = Consumer(service, events, self.db, self._source, self.clock, self.metrics)
         woken = self.bell.on(*(t.name for t in service.topics), f"held:{service.group}")
-        await consumer.run(woken, self.bell.ring, drained=self.drained)
+        topics = self.bell.on("topics")
+        await consumer.run(woken, self.bell.ring, topics, drained=self.drained)
 
     async def _perform(self, name: str, lane: Any) -> None:
         runner = LaneRunner(name, lane, self.db, self._source, self.clock, self.metrics, lambda: self.member)
@@ -158,12 +159,12 @@ class Kernel:
 
     async def _beat(self) -> None:
         async with self.db.quick.acquire() as db:
-            seen = await db.fetchval("update log.member set seen_at = now(), address = $2 where id = $1 returning 1", self.member, self._address)
+            seen = await db.fetchval("update log.member set seen_at = now(), address = $2 where id = $1 returning 1", self.member, self.address)
             if not seen:
                 # New, or declared dead while this process stood still: what it had claimed is others' now.
                 self.member = uuid7()
                 await db.execute("insert into log.member(id, grp, host, pid, address) values ($1, $2, $3, $4, $5)",
-                                 self.member, self.group, socket.gethostname(), os.getpid(), self._address)
+                                 self.member, self.group, socket.gethostname(), os.getpid(), self.address)
         for events in self._logs:
             events.member = self.member
             await events.reshare()

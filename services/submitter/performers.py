@@ -9,6 +9,8 @@ from hashlib import sha256
 from typing import Protocol
 from uuid import UUID
 
+import asyncpg
+
 from hoso.domain.rejections import Rejections, Treatment
 from hoso.dossiers.catalog import KINDS
 from hoso.runtime.failures import Invalid, OutcomeUnknown, Transient
@@ -40,6 +42,14 @@ class Vault(Protocol):
     async def destroy(self, ref: UUID) -> None: ...
 
 
+async def opened(vault: Vault, ref: UUID) -> bytes:
+    """Out of the vault, before the world is asked: a vault that is away is Transient, for certainly nothing was sent."""
+    try:
+        return await vault.get(ref)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise Transient(f"the vault is away: {error!r}") from error
+
+
 class SubmitDossier:
     """Files one attempt, once. Every doubt is an OutcomeUnknown: then `find` decides, by the very bytes."""
 
@@ -69,7 +79,7 @@ class SubmitDossier:
             text=error[:500]))]
 
     async def _dossier(self, ask: FilingAsked) -> Dossier:
-        data = await self._vault.get(ask.document)
+        data = await opened(self._vault, ask.document)
         if sha256(data).hexdigest() != ask.sha256:
             raise Invalid("the signed document is not the one that was asked to be filed")
         return Dossier(data, ask.sha256, KINDS[ask.kind].procedure, ask.unit_code, ask.tax_code, ask.agency, ask.contact)
@@ -145,7 +155,7 @@ class ActivateUnit:
         if self._now() >= ask.expires_at:
             return self._answer(ask, this, "expired", "", "quá 24 giờ kể từ khi nhận được email")
         try:
-            code = (await self._vault.get(ask.code)).decode()
+            code = (await opened(self._vault, ask.code)).decode()
         except Erased:
             return self._answer(ask, this, "expired", "", "mã đã bị xóa khỏi kho")
         receipt = await self._gateway.activate(ask.number or "", ask.unit_code, code, this.deadline)

@@ -1,0 +1,46 @@
+"""The set-up registry in the shapes that services ask for."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from hoso.setup.registry import SetUp
+from services.intake.ports import MailboxFor, Principal
+from services.signer.ports import SigningProfile
+
+
+class SigningProfiles:
+    """`services.signer.ports.Profiles`."""
+
+    def __init__(self, set_up: SetUp) -> None:
+        self._set_up = set_up
+
+    async def load(self, tenant: str, profile: UUID) -> SigningProfile | None:
+        found = await self._set_up.profile_with_key(tenant, profile)
+        return None if found is None else SigningProfile(found.id, found.name, found.backend, found.certificate, found.key)
+
+
+class IntakeSetUp:
+    """`services.intake.ports.Setup`."""
+
+    def __init__(self, set_up: SetUp) -> None:
+        self._set_up = set_up
+
+    async def mailbox_for(self, tx: Any, tenant: str, email: str) -> MailboxFor | None:
+        found = await self._set_up.mailbox_of(tx, tenant, email)
+        return None if found is None else MailboxFor(found.id, email)
+
+    async def profile_for(self, tx: Any, tenant: str, tax_code: str, name: str | None) -> UUID | None:
+        return await self._set_up.profile_for(tx, tenant, tax_code, name)
+
+
+class ApiKeys:
+    """`services.intake.ports.Keys`."""
+
+    def __init__(self, set_up: SetUp) -> None:
+        self._set_up = set_up
+
+    async def check(self, token: str) -> Principal | None:
+        found = await self._set_up.check_key(token)
+        return None if found is None else Principal(found.tenant, found.actor, found.scopes)

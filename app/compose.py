@@ -1,0 +1,271 @@
+"""The composition root: what each service is given, and how one becomes a process.
+
+    hoso run enrolment    =    run_service("enrolment", settings)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import uvloop
+
+from hoso.domain.decisions import Rules
+from hoso.domain.providers import provider_name
+from hoso.domain.provinces import province_of
+from hoso.domain.rejections import Rejections, rejections
+from hoso.process import logs
+from hoso.process.ops_http import is_loopback, serve, split_address
+from hoso.runtime import points
+from hoso.runtime.consumer import Braked
+from hoso.runtime.failures import SettingsError
+from hoso.runtime.kernel import Kernel
+from hoso.runtime.steps import Service
+from hoso.settings import Settings
+from hoso.setup.registry import SetUp
+from hoso.store import migrations
+from hoso.store.postgres import Database, EmbeddedServer
+from hoso.store.registry import PostgresUnitRegistry
+from hoso.store.vault import KeyRing, Vault
+
+SERVICES = ("intake", "enrolment", "signer", "submitter", "mail_watcher", "ops")
+"""In the order a dossier meets them; ops looks on."""
+BRAKED = 70
+"""Exit status of a service that stopped itself: starting it again would do the same again."""
+
+log = logging.getLogger(__name__)
+Job = Callable[[], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class House:
+    """What every process of this installation has."""
+
+    settings: Settings
+    db: Database
+    vault: Vault
+    set_up: SetUp
+
+
+def database_url(settings: Settings) -> str:
+    """Where the database answers; an embedded one is started by `hoso up`."""
+    folder = settings.database_folder
+    return settings.database if folder is None else EmbeddedServer(folder).url
+
+
+def key_ring(settings: Settings) -> KeyRing:
+    """The key-encryption keys. In `test` one is made when there is none; in `production` it must be given."""
+    path = settings.vault_key_file
+    if path is None:
+        if settings.environment == "production":
+            raise SettingsError("HOSO_VAULT_KEY_FILE is not set: in production the key-encryption key must be given; make one with `hoso vault new-key FILE`, keep it outside the database's backups")
+        path = settings.var / "vault.key"
+        with contextlib.suppress(FileExistsError):
+            KeyRing.make(path)
+    return KeyRing.read(path)
+
+
+def rejection_table(settings: Settings) -> Rejections:
+    """The shipped table with the deployment's rows."""
+    if settings.rejections is None:
+        return rejections()
+    try:
+        return rejections(json.loads(settings.rejections.read_text("utf-8")))
+    except (OSError, ValueError, KeyError) as error:
+        raise SettingsError(f"HOSO_REJECTIONS={settings.rejections}: {error}; it has the shape of hoso/domain/data/rejections.json") from error
+
+
+def rules(settings: Settings) -> Rules:
+    """The bounds of the enrolment's decisions."""
+    return Rules(
+        rejection_table(settings), settings.ivan_code, settings.ivan_name or provider_name(settings.ivan_code), settings.system_tries,
+        settings.attempts, settings.stop_mail_wait, settings.activation_mail_wait, settings.wrong_codes, lambda code: province_of(code).name)
+
+
+@contextlib.asynccontextmanager
+async def house(settings: Settings, name: str, *, size: int = 6) -> AsyncIterator[House]:
+    """Connect, check the schema, open the vault; let go of everything afterwards."""
+    keys = key_ring(settings)
+    url = database_url(settings)
+    db = await Database.open(url, name=f"hoso-{name}", size=size)
+    others: list[asyncpg.Pool] = []
+    try:
+        async with db.pool.acquire() as connection:
+            await migrations.check(connection, settings.environment)
+        pool = db.pool
+        if settings.vault_database:
+            pool = await asyncpg.create_pool(settings.vault_database, min_size=1, max_size=4)
+            others.append(pool)
+        vault = Vault(pool, keys)
+        yield House(settings, db, vault, SetUp(db.pool, vault))
+    finally:
+        for other in others:
+            other.terminate()
+        await db.close()
+
+
+async def run_service(name: str, settings: Settings, ready: Callable[[dict[str, Any]], None] = lambda _facts: None) -> int:
+    """Run one service until SIGTERM or SIGINT. Returns the exit status; raises HosoError for what people can mend."""
+    logs.set_up(name, settings.var / "log", settings.log_level)
+    points.arm(settings.points or None, settings.environment)
+    if settings.log != "postgres":
+        raise SettingsError(f"HOSO_LOG={settings.log}: this release knows `postgres`")
+    async with house(settings, name) as own:
+        group = f"hoso.{name.replace('_', '-')}"
+        kernel = Kernel(own.db, group, settings.environment)
+        loop = asyncio.get_running_loop()
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(sign, kernel.drained.set)
+        runner, address = await serve(kernel, settings.ops, settings.ops_token)
+        kernel.address = address
+        try:
+            await kernel.start()
+            service, jobs, facts = await _WIRES[name](own, kernel)
+            ready({"service": name, "pid": os.getpid(), "ops": f"http://{address}", **facts})
+            log.info("started", extra={"service": name, "pid": os.getpid(), "address": address})
+            await kernel.run(service, extra=[*jobs, lambda: _follow_parent(kernel)])
+        except Braked as error:
+            log.critical("the service stops itself: %s", error)
+            return BRAKED
+        finally:
+            await runner.cleanup()
+    log.info("ended", extra={"service": name, "pid": os.getpid()})
+    return 0
+
+
+async def _follow_parent(kernel: Kernel) -> None:
+    """A child of a supervisor that died drains too: the next supervisor starts its own."""
+    parent = os.getppid()
+    supervised = os.environ.get("SUPERVISED_BY") == str(parent)
+    while not kernel.drained.is_set():
+        if supervised and os.getppid() != parent:
+            log.warning("the supervisor is gone; draining")
+            kernel.drained.set()
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(kernel.drained.wait(), 0.5)
+
+
+Wired = tuple[Service[Any] | None, Sequence[Job], dict[str, Any]]
+
+
+async def _enrolment(own: House, kernel: Kernel) -> Wired:
+    from services.enrolment.service import service
+
+    return service(rules(own.settings)), [], {}
+
+
+async def _ops(own: House, kernel: Kernel) -> Wired:
+    from services.ops.service import service
+
+    async def sweep_codes() -> None:
+        while not kernel.drained.is_set():
+            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await own.vault.expire_codes()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(kernel.drained.wait(), 600)
+
+    return service(), [sweep_codes], {}
+
+
+async def _signer(own: House, kernel: Kernel) -> Wired:
+    from app.adapters import SigningProfiles
+    from services.signer.service import service
+
+    return service(SigningProfiles(own.set_up), own.vault), [], {}
+
+
+async def _submitter(own: House, kernel: Kernel) -> Wired:
+    from services.submitter.http_gateway import HttpAgencyGateway
+    from services.submitter.service import Bounds, service
+
+    settings = own.settings
+    if not settings.gateway:
+        raise SettingsError("HOSO_GATEWAY is not set: the submitter needs the address of the agency's gateway (docs/connector.md); there is no default")
+    gateway = HttpAgencyGateway(settings.gateway, settings.ivan_code)
+    bounds = Bounds(settings.gateway_timeout, settings.gateway_transport_bound, settings.gateway_keep_trying, settings.gateway_poll,
+                    settings.gateway_at_once)
+    return service(gateway, own.vault, rejection_table(settings), bounds, kernel.clock.now), [lambda: _closing(kernel, gateway.close)], {}
+
+
+async def _closing(kernel: Kernel, close: Callable[[], Awaitable[None]]) -> None:
+    await kernel.drained.wait()
+    await asyncio.sleep(1)
+    await close()
+
+
+async def _intake(own: House, kernel: Kernel) -> Wired:
+    from app.adapters import ApiKeys, IntakeSetUp
+    from hoso.runtime.ids import uuid7
+    from services.intake.service import Needs, intake
+    from services.intake.vault_sheets import VaultSheets
+
+    parts = intake(Needs(own.db.pool, kernel, kernel.clock, PostgresUnitRegistry(), IntakeSetUp(own.set_up), ApiKeys(own.set_up),
+                         VaultSheets(own.vault), uuid7))
+    host, port = split_address(own.settings.http)
+    if not is_loopback(host) and not await own.set_up.keys(None):
+        raise SettingsError(f"HOSO_HTTP={own.settings.http} listens beyond this machine and there is no API key: make one with `hoso key add` first")
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        raise SettingsError(f"HOSO_HTTP={own.settings.http} cannot be used ({error.strerror}): another program holds the port; choose one, 0 lets the system choose") from error
+
+    async def http() -> None:
+        import uvicorn
+
+        server = uvicorn.Server(uvicorn.Config(parts.app, log_config=None, lifespan="on", timeout_graceful_shutdown=3))
+        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+        serving = asyncio.create_task(server.serve([listening]))
+        await asyncio.wait([serving, asyncio.create_task(kernel.drained.wait())], return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        await serving
+
+    return parts.consumer, [http, lambda: parts.batches.run(kernel.drained)], {"http": f"http://{host}:{listening.getsockname()[1]}"}
+
+
+async def _mail_watcher(own: House, kernel: Kernel) -> Wired:
+    from app.mailboxes import wire
+
+    return await wire(own, kernel)
+
+
+_WIRES: dict[str, Callable[[House, Kernel], Awaitable[Wired]]] = {
+    "intake": _intake, "enrolment": _enrolment, "signer": _signer, "submitter": _submitter, "mail_watcher": _mail_watcher, "ops": _ops}
+
+
+def run(coroutine: Any) -> Any:
+    """Run to the end on uvloop."""
+    return uvloop.run(coroutine)
+
+
+async def prepare(settings: Settings, url: str) -> list[str]:
+    """Migrate and make the topics; what `hoso migrate` and `hoso up` do before anything starts."""
+    from hoso.log.postgres import create_days, create_topics
+    from hoso.runtime.clock import Setting, WorldClock
+    from schemas.topics import TOPICS
+
+    db = await Database.open(url, name="hoso-migrate", size=2, quick=1)
+    try:
+        async with db.pool.acquire() as tx, tx.transaction():
+            applied = await migrations.migrate(tx, settings.environment)
+            await create_topics(tx, TOPICS)
+            history = [Setting(*row) for row in await tx.fetch("select anchor, base, rate from log.clock order by n")]
+            await create_days(tx, WorldClock(history).now())
+        return [f"{m.part} {m.version}" for m in applied]
+    finally:
+        await db.close()
+
+

@@ -1,0 +1,248 @@
+"""`hoso up`: the embedded database and every service as a process of its own, started again when they die.
+
+A child that dies is started again at once; its calls are free at once too, because its member row is deleted. A child that
+does not answer /health for 10 s (it was stopped, or hangs) is killed. A child that braked stays down: that is for people.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncpg
+
+from app.compose import BRAKED, database_url, key_ring, prepare
+from hoso.process import logs
+from hoso.runtime.failures import HosoError, SettingsError
+from hoso.settings import Settings
+from hoso.store.postgres import EmbeddedServer
+
+log = logging.getLogger(__name__)
+DEAF_S = 10.0
+
+
+class Child:
+    """One service's process, whichever one it is just now."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.process: asyncio.subprocess.Process | None = None
+        self.facts: dict[str, Any] = {}
+        self.heard = 0.0
+        self.starts: list[float] = []
+        self.status: int | None = None
+        self.said = ""
+
+    def delay(self) -> float:
+        """None at first; a child that keeps dying waits longer, at most 5 s."""
+        recent = [t for t in self.starts if t > time.monotonic() - 30]
+        return 0.0 if len(recent) < 3 else min(0.5 * 2 ** (len(recent) - 3), 5.0)
+
+
+class Supervisor:
+    """Owns the children, and the embedded database when there is one."""
+
+    def __init__(self, settings: Settings, services: Sequence[str], say: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._say = say
+        self._children = [Child(name) for name in services]
+        self._stopping = asyncio.Event()
+        folder = settings.database_folder
+        self._server = EmbeddedServer(folder) if folder is not None else None
+        self._url = database_url(settings)
+        self._failed: str | None = None
+
+    async def run(self, ready: Callable[[dict[str, Any]], None] = lambda _facts: None) -> int:
+        """Until SIGTERM or SIGINT. Raises HosoError before anything is accepted when something is missing."""
+        loop = asyncio.get_running_loop()
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(sign, self._stopping.set)
+        logs.set_up("supervisor", self._settings.var / "log", self._settings.log_level)
+        with _only_one(self._settings.var):
+            self._check()
+            try:
+                if self._server is not None:
+                    await asyncio.to_thread(self._server.start)
+                for applied in await prepare(self._settings, self._url):
+                    log.info("migrated", extra={"table": applied})
+                watchers = [asyncio.create_task(self._keep(child)) for child in self._children]
+                watchers.append(asyncio.create_task(self._keep_database()))
+                listening = asyncio.create_task(self._listen_to_health())
+                await self._until_ready()
+                if not self._stopping.is_set():
+                    ready(self.facts())
+                await self._stopping.wait()
+                listening.cancel()
+                await asyncio.gather(*watchers, return_exceptions=True)
+            finally:
+                self._stopping.set()
+                await self._end_children()
+                if self._server is not None:
+                    await asyncio.to_thread(self._server.stop)
+                (self._settings.var / "up.json").unlink(missing_ok=True)
+        if self._failed:
+            raise HosoError(self._failed)
+        return 0
+
+    def _check(self) -> None:
+        key_ring(self._settings)
+        if "submitter" in {c.name for c in self._children} and not self._settings.gateway:
+            raise SettingsError("HOSO_GATEWAY is not set: give the address of the agency's gateway (docs/connector.md); hoso never falls back to the simulator")
+
+    def facts(self) -> dict[str, Any]:
+        """Addresses and pids, as they are written to `<var>/up.json`."""
+        return {"pid": os.getpid(), "database": self._url, "services": {c.name: c.facts for c in self._children}}
+
+    def _write(self) -> None:
+        file = self._settings.var / "up.json"
+        new = file.with_suffix(".new")
+        new.write_text(json.dumps(self.facts(), indent=1))
+        new.replace(file)
+
+    async def _until_ready(self) -> None:
+        while not self._stopping.is_set() and not all(c.facts for c in self._children):
+            await asyncio.sleep(0.02)
+
+    async def _keep(self, child: Child) -> None:
+        while not self._stopping.is_set():
+            await asyncio.sleep(child.delay())
+            if self._stopping.is_set():
+                return
+            child.starts.append(time.monotonic())
+            status = await self._live(child)
+            if self._stopping.is_set():
+                return
+            await self._bury(child)
+            if status == BRAKED:
+                self._say(f"{child.name} has stopped itself (see {self._settings.var}/log/{child.name}.log); the others go on")
+                await self._stopping.wait()
+            elif status == 2:
+                self._failed = child.said or f"{child.name} cannot start with these settings"
+                self._stopping.set()
+            else:
+                log.error("a service died and is started again", extra={"service": child.name, "pid": child.facts.get("pid"), "code_of": status})
+
+    async def _live(self, child: Child) -> int:
+        read, write = os.pipe()
+        child.process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "app.main", "run", child.name, "--ready-fd", str(write), pass_fds=[write], stdin=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE, start_new_session=True,
+            env={**os.environ, **_as_environment(self._settings), "HOSO_DATABASE": self._url, "SUPERVISED_BY": str(os.getpid())})
+        os.close(write)
+        reading = asyncio.create_task(self._hear_ready(child, read))
+        assert child.process.stderr is not None
+        tail = b""
+        async for line in child.process.stderr:
+            tail = line if line.strip() else tail
+        status = await child.process.wait()
+        reading.cancel()
+        child.said = tail.decode(errors="replace").strip()
+        child.status = status
+        if child.said and status not in (0, -9):
+            log.error("last words: %s", child.said, extra={"service": child.name})
+        return status
+
+    async def _hear_ready(self, child: Child, fd: int) -> None:
+        reader = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(fd, "rb"))
+        try:
+            line = await reader.readline()
+            if line:
+                child.facts = json.loads(line)
+                child.heard = time.monotonic()
+                self._write()
+        finally:
+            transport.close()
+
+    async def _bury(self, child: Child) -> None:
+        """Nobody has to wait for its heartbeat: its member row goes, its calls are free."""
+        pid = child.process.pid if child.process else None
+        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            db = await asyncpg.connect(self._url, timeout=2)
+            try:
+                await db.execute("delete from log.member where pid = $1 and host = $2", pid, os.uname().nodename)
+            finally:
+                await db.close(timeout=1)
+
+    async def _listen_to_health(self) -> None:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
+            while True:
+                await asyncio.sleep(1)
+                await asyncio.gather(*(self._ask(session, child) for child in self._children))
+
+    async def _ask(self, session: aiohttp.ClientSession, child: Child) -> None:
+        process = child.process
+        if process is None or process.returncode is not None or not child.facts or child.facts.get("pid") != process.pid:
+            return
+        try:
+            headers = {"Authorization": f"Bearer {self._settings.ops_token}"} if self._settings.ops_token else {}
+            async with session.get(child.facts["ops"] + "/health", headers=headers):
+                child.heard = time.monotonic()
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            if time.monotonic() - child.heard > DEAF_S:
+                log.error("a service does not answer and is killed", extra={"service": child.name, "pid": process.pid})
+                child.heard = time.monotonic()
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+
+    async def _keep_database(self) -> None:
+        while self._server is not None and not self._stopping.is_set():
+            await asyncio.sleep(0.2)
+            server = self._server.process
+            if server is not None and server.poll() is not None and not self._stopping.is_set():
+                log.error("the database died and is started again", extra={"pid": server.pid})
+                try:
+                    await asyncio.to_thread(self._server.start)
+                except HosoError as error:
+                    log.critical("%s", error)
+                    await asyncio.sleep(1)
+
+    async def _end_children(self) -> None:
+        alive = [c.process for c in self._children if c.process is not None and c.process.returncode is None]
+        for process in alive:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGCONT)
+                process.terminate()
+        waits = [asyncio.create_task(p.wait()) for p in alive]
+        if waits:
+            _, pending = await asyncio.wait(waits, timeout=12)
+            if pending:
+                for process in alive:
+                    with contextlib.suppress(ProcessLookupError):
+                        process.kill()
+                await asyncio.wait(pending, timeout=5)
+
+
+@contextlib.contextmanager
+def _only_one(var: Path) -> Any:
+    """One supervisor a folder. A leftover child of one that was killed drains by itself within a second."""
+    var.mkdir(parents=True, exist_ok=True)
+    with open(var / "up.lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise HosoError(f"another `hoso up` runs in {var}: stop it first, or give this one another folder with HOSO_VAR") from error
+        yield
+
+
+def _as_environment(settings: Settings) -> dict[str, str]:
+    """The settings as they are, for children; durations in seconds."""
+    said = {}
+    for name in Settings.model_fields:
+        value = getattr(settings, name)
+        if value is None or value == "":
+            continue
+        said[f"HOSO_{name.upper()}"] = f"{value.total_seconds():.3f}s" if isinstance(value, timedelta) else str(value)
+    return said

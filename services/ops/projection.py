@@ -1,0 +1,61 @@
+"""The timeline and the list of enrolments, written in bulk in the consumer's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from schemas.envelope import Event
+from schemas.events import EnrolmentProgressed, EnrolmentRequested
+from schemas.units import Stage
+from services.ops.handlers import Seen
+
+
+class Projection:
+    """Loads nothing; saving writes what was seen. An event seen again (a rebuilt group) is written once."""
+
+    async def load(self, tx: Any, subjects: Sequence[UUID]) -> dict[UUID, Seen]:
+        return dict.fromkeys(subjects, ())
+
+    async def save(self, tx: Any, states: dict[UUID, Seen]) -> None:
+        events = [event for unit in sorted(states) for event in states[unit]]
+        await tx.execute(
+            "insert into ops.timeline(enrolment, unit, tenant, at, type, event, cause, data) "
+            "select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::text[], $6::uuid[], $7::uuid[], $8::jsonb[]) "
+            "on conflict (event) do nothing",
+            [e.correlationid for e in events], [e.subject for e in events], [e.tenant for e in events], [e.time for e in events],
+            [e.type for e in events], [e.id for e in events], [e.causationid for e in events], [e.data.model_dump_json() for e in events])
+        await self._enrolments(tx, events)
+
+    async def _enrolments(self, tx: Any, events: Sequence[Event[Any]]) -> None:
+        requested = {e.data.enrolment: e for e in events if isinstance(e.data, EnrolmentRequested)}
+        if requested:
+            rows = [requested[key] for key in sorted(requested)]
+            await tx.execute(
+                "insert into ops.enrolment(enrolment, unit, tenant, unit_code, name, request, batch, row, stage, opened_at, changed_at) "
+                "select *, 'requested', a, a from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::int[]) "
+                "with ordinality as r(enrolment, unit, tenant, unit_code, name, request, batch, row, n) "
+                "join unnest($9::timestamptz[]) with ordinality as t(a, m) on n = m "
+                "on conflict (enrolment) do update set name = excluded.name",
+                [e.data.enrolment for e in rows], [e.subject for e in rows], [e.tenant for e in rows], [e.data.form.unit_code for e in rows],
+                [e.data.form.name for e in rows], [e.data.request for e in rows], [e.data.batch for e in rows], [e.data.row for e in rows],
+                [e.time for e in rows])
+        progressed = {
+            e.data.enrolment: e for e in events if isinstance(e.data, EnrolmentProgressed) and e.data.stage is not Stage.REFUSED_REQUEST}
+        if progressed:
+            rows = [progressed[key] for key in sorted(progressed)]
+            await tx.execute(
+                "insert into ops.enrolment(enrolment, unit, tenant, unit_code, request, batch, row, stage, cause, message, number, attempt, kind, "
+                "filed, employees, opened_at, changed_at) "
+                "select *, x.at from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::int[], $8::text[], $9::text[], "
+                "$10::text[], $11::text[], $12::int[], $13::text[], $14::bool[], $15::int[], $16::timestamptz[]) "
+                "as x(enrolment, unit, tenant, unit_code, request, batch, row, stage, cause, message, number, attempt, kind, filed, employees, at) "
+                "on conflict (enrolment) do update set stage = excluded.stage, cause = excluded.cause, message = excluded.message, "
+                "unit_code = coalesce(excluded.unit_code, ops.enrolment.unit_code), number = coalesce(excluded.number, ops.enrolment.number), "
+                "attempt = excluded.attempt, kind = excluded.kind, filed = excluded.filed, employees = excluded.employees, "
+                "changed_at = greatest(ops.enrolment.changed_at, excluded.changed_at)",
+                [e.data.enrolment for e in rows], [e.subject for e in rows], [e.tenant for e in rows], [e.data.unit_code for e in rows],
+                [e.data.request for e in rows], [e.data.batch for e in rows], [e.data.row for e in rows], [e.data.stage.value for e in rows],
+                [e.data.cause for e in rows], [e.data.message for e in rows], [e.data.number for e in rows], [e.data.attempt for e in rows],
+                [e.data.kind for e in rows], [e.data.filed for e in rows], [e.data.employees for e in rows], [e.time for e in rows])
