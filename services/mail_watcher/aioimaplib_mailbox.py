@@ -170,6 +170,7 @@ class AioimaplibMailbox:
     async def idle(self, timeout: float) -> None:
         client = self._live()
         if client.protocol.exists != self._searched_exists:
+            self._searched_exists = client.protocol.exists  # said in passing: one hint, IDLE would not say it again
             return
         if not client.has_capability("IDLE"):
             await self._pause(timeout)

@@ -149,6 +149,7 @@ class ImapclientMailbox:
 
     def _idle(self, timeout: float) -> None:
         if self._exists() != self._searched_exists:
+            self._searched_exists = self._exists()
             return
         ends = time.monotonic() + timeout
         if not self._client.has_capability("IDLE"):

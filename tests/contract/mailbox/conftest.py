@@ -1,0 +1,64 @@
+"""The servers and the adapters under test. A missing server skips with a sentence here and fails in CI."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from services.mail_watcher.aioimaplib_mailbox import AioimaplibMailbox
+from services.mail_watcher.imapclient_mailbox import ImapclientMailbox
+from services.mail_watcher.mailbox import Access, Mailbox
+from services.mail_watcher.secret import Secret
+from tests.contract.mailbox.servers import PASSWORD, Dovecot, Pymap, Server
+
+Open = Callable[..., Mailbox]
+
+
+@pytest.fixture(scope="session")
+def dovecot() -> Iterator[Dovecot]:
+    if Dovecot.binary() is None:
+        sentence = "Dovecot is missing: apt-get install --no-install-recommends dovecot-imapd"
+        if os.environ.get("CI") == "true":
+            pytest.fail(sentence)
+        pytest.skip(sentence)
+    server = Dovecot()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def pymap() -> Iterator[Pymap]:
+    server = Pymap()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["dovecot", "pymap"])
+def server(request: pytest.FixtureRequest) -> Server:
+    found: Server = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(params=[AioimaplibMailbox, ImapclientMailbox], ids=["aioimaplib", "imapclient"])
+def adapter(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest_asyncio.fixture
+async def opened(adapter: Any) -> AsyncIterator[Open]:
+    """Makes mailboxes of the adapter under test, and closes them."""
+    made: list[Mailbox] = []
+
+    def make(port: int, user: str = "demo", password: str = PASSWORD, **settings: Any) -> Mailbox:
+        settings = {"tls": "none", "timeout_s": 5.0, **settings}
+        mailbox: Mailbox = adapter(Access("127.0.0.1", port, user, Secret(password), **settings))
+        made.append(mailbox)
+        return mailbox
+
+    yield make
+    for mailbox in made:
+        await mailbox.close()

@@ -1,0 +1,111 @@
+"""A server that lies, falls silent or goes away is noticed within seconds, and no password is ever shown."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+import pytest
+
+from services.mail_watcher.mailbox import Access, MailboxDown, MailboxRefused
+from services.mail_watcher.secret import Secret
+from tests.contract.mailbox.conftest import Open
+from tests.contract.mailbox.servers import HostileServer
+
+pytestmark = pytest.mark.asyncio
+CANARY = "canary-8Zk1"
+
+
+@pytest.mark.parametrize(
+    "misdeed",
+    [
+        "silent-greeting",
+        "bye-greeting",
+        "garbage-greeting",
+        "silent-login",
+        "foreign-tag-login",
+        "no-login-now",
+        "silent-search",
+        "drop-search",
+        "garbage-search",
+        "many-lines",
+        "endless-line",
+        "no-idle-word",
+        "bye-idle",
+        "drop-idle",
+    ],
+)
+async def test_every_misdeed_surfaces(misdeed: str, opened: Open, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with HostileServer(misdeed) as server:
+        mailbox = opened(server.port, "demo", CANARY, timeout_s=1.0)
+        started = time.monotonic()
+        with pytest.raises(MailboxDown) as caught:
+            await mailbox.connect()
+            await mailbox.status()
+            if "idle" not in misdeed:
+                await mailbox.fetch_after(0, 50)
+            while True:
+                await mailbox.idle(20)
+        assert time.monotonic() - started < 6
+        await mailbox.close()
+    assert CANARY not in caplog.text
+    assert CANARY not in repr(caught.value)
+
+
+async def test_after_a_failure_every_call_fails_at_once(opened: Open) -> None:
+    async with HostileServer("drop-search") as server:
+        mailbox = opened(server.port, timeout_s=1.0)
+        await mailbox.connect()
+        await mailbox.status()
+        with pytest.raises(MailboxDown):
+            await mailbox.fetch_after(0, 50)
+        started = time.monotonic()
+        with pytest.raises(MailboxDown):
+            await mailbox.status()
+        assert time.monotonic() - started < 2
+
+
+async def test_a_silent_idle_ends_at_its_time_and_then_surfaces_or_goes_on(opened: Open) -> None:
+    async with HostileServer("silent-idle") as server:
+        mailbox = opened(server.port, timeout_s=1.0)
+        await mailbox.connect()
+        await mailbox.status()
+        started = time.monotonic()
+        with pytest.raises(MailboxDown):
+            for _ in range(3):
+                await mailbox.idle(0.5)
+        assert time.monotonic() - started < 6
+
+
+async def test_a_cancelled_idle_ends_and_can_be_closed(opened: Open) -> None:
+    async with HostileServer("silent-idle") as server:
+        mailbox = opened(server.port, timeout_s=1.0)
+        await mailbox.connect()
+        await mailbox.status()
+        waiting = asyncio.ensure_future(mailbox.idle(60))
+        await asyncio.wait_for(server.idling.wait(), 5)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await asyncio.wait_for(mailbox.close(), 5)
+
+
+async def test_nobody_listens(opened: Open) -> None:
+    async with HostileServer("") as server:
+        port = server.port
+    with pytest.raises(MailboxDown):
+        await opened(port, timeout_s=1.0).connect()
+
+
+async def test_clear_text_stays_on_this_machine(adapter: Any) -> None:
+    mailbox = adapter(Access("192.0.2.1", 143, "u", Secret("p"), tls="none"))
+    with pytest.raises(MailboxRefused, match="TLS"):
+        await mailbox.connect()
+
+
+async def test_control_characters_are_refused(opened: Open) -> None:
+    with pytest.raises(MailboxRefused):
+        await opened(1, user="a\r\nA2 LOGOUT").connect()
