@@ -78,8 +78,9 @@ def read_provider(text: str) -> Reading:
     found = words.get(fold(text)) or words.get(fold(_COMPANY.sub("", text.strip())))
     if found is not None:
         return Reading(found)
-    coded = re.match(r"\s*([0-9]{1,5})\b", text)
-    code = coded.group(1).zfill(5) if coded else ""
+    coded = re.match(rf"\s*({PORTAL}|[0-9]{{1,5}})\b", text, re.IGNORECASE)
+    code = coded.group(1).upper() if coded else ""
+    code = code.zfill(5) if code.isdigit() else code
     if coded is None or code not in {provider.code for provider in providers()}:
         raise BadValue(
             f"Không có nhà cung cấp I-VAN nào là “{text}”.",

@@ -115,7 +115,7 @@ COLUMNS: tuple[Column, ...] = (
             "VAT number",
         ),
         True,
-        "9001234567-001",
+        "9001234568-001",
         "10 chữ số, hoặc 13 chữ số cho chi nhánh (0100109106-001).",
         30,
     ),

@@ -11,7 +11,6 @@ from starlette.exceptions import HTTPException
 
 from hoso.runtime.consumer import LOST
 
-
 _BODY_UNREAD = frozenset((400, 401, 403, 409, 413, 415))
 """Answers that may go out before the body has come in: the connection cannot be used again, and the client is told so."""
 

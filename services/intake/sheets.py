@@ -16,6 +16,7 @@ from services.intake.columns import COLUMN, COLUMNS, column_named
 from services.intake.validation import CellError
 
 HEADER_WITHIN = 10
+"""The header is one of the first ten rows; in an Excel file, of those that have any content."""
 RESULT_HEADERS = ("Kết quả", "Lỗi / việc cần làm", "Mã hồ sơ đăng ký (enrolment)")
 EXAMPLE_MARK = "(ví dụ – xoá dòng này)"
 _OWN = frozenset(fold(header) for header in (*RESULT_HEADERS, "Ghi chú", "STT", "TT", "Dòng"))

@@ -19,6 +19,7 @@ from services.intake.sheets import EXAMPLE_MARK, RESULT_HEADERS, Row
 
 _ROWS_PREPARED = 5_000
 _LONGEST_CELL = 32_000
+_LINE = "Dòng"
 _SAFE = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 _HELP = (
     ("Mỗi dòng là một đơn vị (chi nhánh).", "Cột có dấu * là bắt buộc."),
@@ -107,10 +108,10 @@ def _choices(page: Any, lists: Any, title: Any) -> None:
 def result_sheet(headers: tuple[str, ...], rows: Iterable[Row], result_of: Callable[[int], RowResult]) -> bytes:
     """The sender's rows as they were, with three columns more. `result_of` answers for a row's number in the file.
 
-    A result sheet may be sent in again: its own three columns are replaced, not repeated.
+    A result sheet may be sent in again: its own columns are replaced, not repeated.
     """
     buffer = io.BytesIO()
-    kept = [place for place, header in enumerate(headers) if header not in RESULT_HEADERS]
+    kept = [place for place, header in enumerate(headers) if header not in (_LINE, *RESULT_HEADERS)]
     with xlsxwriter.Workbook(buffer, {"constant_memory": True, **_SAFE}) as book:
         bold = book.add_format({"bold": True, "bg_color": "#DDEBF7", "border": 1})
         text = book.add_format({"num_format": "@"})
@@ -119,7 +120,7 @@ def result_sheet(headers: tuple[str, ...], rows: Iterable[Row], result_of: Calla
         page.set_column(0, len(kept), 20, text)
         page.set_column(len(kept) + 1, len(kept) + 1, 80, text)
         page.set_column(len(kept) + 2, len(kept) + 2, 40, text)
-        for place, header in enumerate(("Dòng", *(headers[k] for k in kept), *RESULT_HEADERS)):
+        for place, header in enumerate((_LINE, *(headers[k] for k in kept), *RESULT_HEADERS)):
             page.write_string(0, place, header, bold)
         for line, row in enumerate(rows, start=1):
             result = result_of(row.number)

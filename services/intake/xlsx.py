@@ -55,10 +55,16 @@ def pages(data: bytes) -> Iterator[Page]:
 def _rows(page: Any) -> Iterator[tuple[int, list[Cell]]]:
     page.reset_dimensions()  # what a file says about its own size is often wrong, and rows beyond it would be lost
     try:
+        blank: object = None  # rows left out of the file are all the same object: a million of them must cost nothing
         for number, row in enumerate(page.iter_rows(max_col=MAX_COLUMNS), start=1):
+            if row is blank:
+                continue
             cells = [_cell(cell) for cell in row]
             while cells and cells[-1] == "":
                 cells.pop()
+            if not cells:
+                blank = row
+                continue
             yield number, cells
     except SheetError:
         raise
