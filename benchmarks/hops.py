@@ -98,11 +98,15 @@ async def total(db: Database, topic: str) -> int:
 async def kernel_run(url: str, db: Database, events: int, stages: int) -> dict[str, float]:
     await db.pool.execute("create schema bench")
     for n in range(stages):
-        await db.pool.execute(f"create table bench.state{n}(subject uuid primary key, body bytea not null) with (fillfactor = 70)")
+        await db.pool.execute(
+            f"create table bench.state{n}(subject uuid primary key, body bytea not null) with (fillfactor = 70)"
+        )
     async with db.pool.acquire() as tx, tx.transaction():
         await create_topics(tx, TOPICS)
-    children = [await asyncio.create_subprocess_exec(sys.executable, "-m", "benchmarks.hops", "--serve", str(n), "--url", url)
-                for n in range(stages)]
+    children = [
+        await asyncio.create_subprocess_exec(sys.executable, "-m", "benchmarks.hops", "--serve", str(n), "--url", url)
+        for n in range(stages)
+    ]
     try:
         while await db.pool.fetchval("select count(*) from log.position") < 8 * stages:
             await asyncio.sleep(0.1)
@@ -130,8 +134,12 @@ async def kernel_run(url: str, db: Database, events: int, stages: int) -> dict[s
         assert await total(db, f"bench.t{stages}") == events, "an event too many"
         listening.cancel()
         hops = events * stages
-        return {"hops_per_s": hops / seconds, "event_bytes": float(size), "wal_per_hop": int(written) / hops,
-                "postgres_us_per_hop": (postgres_cpu() - busy) / hops * 1e6}
+        return {
+            "hops_per_s": hops / seconds,
+            "event_bytes": float(size),
+            "wal_per_hop": int(written) / hops,
+            "postgres_us_per_hop": (postgres_cpu() - busy) / hops * 1e6,
+        }
     finally:
         for child in children:
             child.terminate()
@@ -147,16 +155,29 @@ async def floor_stage(url: str, n: int, events: int) -> None:
         while done < events:
             rows = await tx.fetch(
                 "select e.* from unnest($1::int[], $2::bigint[]) p(part, off) cross join lateral ("
-                f"select * from floor.t{n} e where e.part = p.part and e.off >= p.off order by off limit 100) e", list(at), list(at.values()))
+                f"select * from floor.t{n} e where e.part = p.part and e.off >= p.off order by off limit 100) e",
+                list(at),
+                list(at.values()),
+            )
             if not rows:
                 await asyncio.sleep(0.002)
                 continue
             async with tx.transaction():
-                await tx.fetch(f"select subject, body from floor.state{n} where subject = any($1)", [r["subject"] for r in rows])
-                await tx.execute(f"insert into floor.state{n} select * from unnest($1::uuid[], $2::bytea[])",
-                                 [r["subject"] for r in rows], [r["body"][:120] for r in rows])
-                await tx.execute(f"insert into floor.t{n + 1} select * from unnest($1::int[], $2::bigint[], $3::uuid[], $4::bytea[])",
-                                 [r["part"] for r in rows], [r["off"] for r in rows], [r["subject"] for r in rows], [r["body"] for r in rows])
+                await tx.fetch(
+                    f"select subject, body from floor.state{n} where subject = any($1)", [r["subject"] for r in rows]
+                )
+                await tx.execute(
+                    f"insert into floor.state{n} select * from unnest($1::uuid[], $2::bytea[])",
+                    [r["subject"] for r in rows],
+                    [r["body"][:120] for r in rows],
+                )
+                await tx.execute(
+                    f"insert into floor.t{n + 1} select * from unnest($1::int[], $2::bigint[], $3::uuid[], $4::bytea[])",
+                    [r["part"] for r in rows],
+                    [r["off"] for r in rows],
+                    [r["subject"] for r in rows],
+                    [r["body"] for r in rows],
+                )
             for r in rows:
                 at[r["part"]] = r["off"] + 1
             done += len(rows)
@@ -165,11 +186,22 @@ async def floor_stage(url: str, n: int, events: int) -> None:
 async def floor_run(url: str, db: Database, events: int, stages: int) -> float:
     await db.pool.execute("create schema floor")
     for n in range(stages + 1):
-        await db.pool.execute(f"create table floor.t{n}(part int, off bigint, subject uuid, body bytea, primary key(part, off))")
+        await db.pool.execute(
+            f"create table floor.t{n}(part int, off bigint, subject uuid, body bytea, primary key(part, off))"
+        )
         await db.pool.execute(f"create table floor.state{n}(subject uuid primary key, body bytea)")
-    children = [await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.hops", "--floor", str(n), "--url", url, "--events", str(events)) for n in range(stages)]
-    while await db.pool.fetchval("select count(distinct application_name) from pg_stat_activity where application_name like 'floor%'") < stages:
+    children = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "benchmarks.hops", "--floor", str(n), "--url", url, "--events", str(events)
+        )
+        for n in range(stages)
+    ]
+    while (
+        await db.pool.fetchval(
+            "select count(distinct application_name) from pg_stat_activity where application_name like 'floor%'"
+        )
+        < stages
+    ):
         await asyncio.sleep(0.1)
     began, offs = time.perf_counter(), dict.fromkeys(range(8), 0)
     for start in range(0, events, 500):
@@ -179,8 +211,10 @@ async def floor_run(url: str, db: Database, events: int, stages: int) -> float:
             part = partition_of(unit, 8)
             rows.append((part, offs[part], unit, b"x" * 2000))
             offs[part] += 1
-        await db.pool.execute("insert into floor.t0 select * from unnest($1::int[], $2::bigint[], $3::uuid[], $4::bytea[])",
-                              *[list(column) for column in zip(*rows, strict=True)])
+        await db.pool.execute(
+            "insert into floor.t0 select * from unnest($1::int[], $2::bigint[], $3::uuid[], $4::bytea[])",
+            *[list(column) for column in zip(*rows, strict=True)],
+        )
     for child in children:
         assert await child.wait() == 0, "a floor stage failed"
     seconds = time.perf_counter() - began
@@ -197,11 +231,19 @@ async def main(args: argparse.Namespace) -> None:
         floor = await floor_run(url, db, args.events, args.stages)
         print(f"floor, plain SQL: {floor:,.0f} hops/s", flush=True)
         figures = await kernel_run(url, db, args.events, args.stages)
-    print(f"kernel: {figures['hops_per_s']:,.0f} hops/s, {figures['postgres_us_per_hop']:.0f} us of PostgreSQL a hop, "
-          f"{figures['wal_per_hop']:.0f} bytes of WAL a hop, events of {figures['event_bytes']:.0f} bytes")
-    verdict(benchmark="hops", hops_per_s=round(figures["hops_per_s"]), floor_hops_per_s=round(floor),
-            of_floor=round(figures["hops_per_s"] / floor, 2), events=args.events, stages=args.stages,
-            event_bytes=round(figures["event_bytes"]))
+    print(
+        f"kernel: {figures['hops_per_s']:,.0f} hops/s, {figures['postgres_us_per_hop']:.0f} us of PostgreSQL a hop, "
+        f"{figures['wal_per_hop']:.0f} bytes of WAL a hop, events of {figures['event_bytes']:.0f} bytes"
+    )
+    verdict(
+        benchmark="hops",
+        hops_per_s=round(figures["hops_per_s"]),
+        floor_hops_per_s=round(floor),
+        of_floor=round(figures["hops_per_s"] / floor, 2),
+        events=args.events,
+        stages=args.stages,
+        event_bytes=round(figures["event_bytes"]),
+    )
 
 
 if __name__ == "__main__":
