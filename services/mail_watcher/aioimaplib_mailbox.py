@@ -269,7 +269,7 @@ class AioimaplibMailbox:
 
         Whatever else ends the wait leaves the protocol in an unknown state, so the connection is dropped."""
         assert self._gone is not None
-        task = asyncio.ensure_future(doing)
+        task: asyncio.Future[Any] = asyncio.ensure_future(doing)
         try:
             await asyncio.wait(
                 {task, self._gone}, timeout=limit or self._access.timeout_s, return_when="FIRST_COMPLETED"

@@ -159,7 +159,12 @@ class ImapclientMailbox:
         self._client.idle()
         hinted: Any = None
         while not hinted and not self._stopping and (left := ends - time.monotonic()) > 0:
-            hinted = self._client.idle_check(timeout=min(SLICE_S, left))
+            asked, wait = time.monotonic(), min(SLICE_S, left)
+            hinted = self._client.idle_check(timeout=wait)
+            if not hinted and time.monotonic() - asked < wait / 2:
+                raise MailboxDown(
+                    "the server closed the connection"
+                )  # the library takes the end of the stream for silence
             if any(isinstance(item, tuple) and item and item[0] == b"BYE" for item in hinted):
                 raise MailboxDown("the server said good-bye")
         self._client.idle_done()

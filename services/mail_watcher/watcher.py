@@ -1,0 +1,196 @@
+"""One mailbox: connect, scan what is after the cursor, wait for a hint, scan again.
+
+Mails and cursor are written in one transaction, fenced by the cursor's epoch; bodies and codes are sealed before it, under ids
+that a repeat finds again. What happens at the server (flags) comes after and is worth nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import random
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from uuid import UUID, uuid5
+
+import asyncpg
+
+from hoso.runtime.points import point
+from hoso.store.vault import Erased
+from services.mail_watcher import store
+from services.mail_watcher.mailbox import CHUNK, Fetched, Mailbox, MailboxDown, MailboxRefused
+from services.mail_watcher.parser import HostileMail, parse
+from services.mail_watcher.ports import Clock, Vault
+from services.mail_watcher.reading import ActivationMail, OtherMail, Reading, UnclearMail, read
+from services.mail_watcher.records import KeyRecords, RecordsDown
+from services.mail_watcher.settings import MailboxSettings
+from services.mail_watcher.store import Cursor, FenceLost, MailRow
+from services.mail_watcher.trust import Quarantined, Trusted, Verdict, judge, key_names
+
+log = logging.getLogger(__name__)
+
+DATE_GRAIN = timedelta(seconds=1)
+"""INTERNALDATE is cut to whole seconds: the mail may have come that much later."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S, REFUSED_PAUSE_S = 0.5, 60.0, 300.0
+
+
+class Watcher:
+    """Reads one mailbox until it is cancelled."""
+
+    def __init__(
+        self,
+        settings: MailboxSettings,
+        pool: asyncpg.Pool,
+        vault: Vault,
+        clock: Clock,
+        records: KeyRecords,
+        owner: str,
+        fetched: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`owner` names this process and stays the same over its restarts; `fetched` is called when mails were recorded."""
+        self.settings = settings
+        self._pool = pool
+        self._vault = vault
+        self._clock = clock
+        self._records = records
+        self._owner = owner
+        self._fetched = fetched
+
+    async def run(self) -> None:
+        """For ever: hold the mailbox, read it; wait while another process holds it, while it is down or refuses us."""
+        pause = FIRST_PAUSE_S
+        while True:
+            async with self._pool.acquire() as tx, tx.transaction():
+                cursor = await store.take(tx, self.settings.id, self._owner)
+            if cursor is None:
+                await asyncio.sleep(store.LEASE.total_seconds() / 4)
+                continue
+            mailbox = self.settings.open()
+            try:
+                await mailbox.connect()
+                pause = FIRST_PAUSE_S
+                while True:
+                    cursor = await self.scan(mailbox, cursor)
+                    await self._note(None)
+                    await mailbox.idle(self.settings.rescan.total_seconds())
+            except FenceLost:
+                log.info("another process reads this mailbox now", extra={"mailbox": str(self.settings.id)})
+            except MailboxRefused as refused:
+                await self._note(str(refused))
+                log.error("the mailbox refuses us: %s", refused, extra={"mailbox": str(self.settings.id)})
+                pause = REFUSED_PAUSE_S
+            except (MailboxDown, RecordsDown) as down:
+                await self._note(str(down))
+                log.warning("the mailbox cannot be read now: %s", down, extra={"mailbox": str(self.settings.id)})
+            finally:
+                await mailbox.close()
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(pause * 2, LONGEST_PAUSE_S)
+
+    async def scan(self, mailbox: Mailbox, cursor: Cursor) -> Cursor:
+        """Record every mail after the cursor. Another UIDVALIDITY means from the start: what is known is known by content."""
+        uidvalidity, _ = await mailbox.status()
+        if uidvalidity != cursor.uidvalidity:
+            cursor = Cursor(uidvalidity, 0, cursor.epoch)
+        while fetched := await mailbox.fetch_after(cursor.uid, CHUNK):
+            await point("mail.fetched")
+            cursor = Cursor(uidvalidity, fetched[-1].uid, cursor.epoch)
+            rows = await self._new(fetched)
+            async with self._pool.acquire() as tx, tx.transaction():
+                await store.record(tx, self.settings.id, cursor, rows)
+                await point("mail.before-commit")
+            await point("mail.after-commit")
+            log.info("mails recorded", extra={"mailbox": str(self.settings.id), "seen": len(fetched), "new": len(rows)})
+            self._fetched()
+            await self._flag(mailbox, fetched)
+        return cursor
+
+    async def _new(self, fetched: Sequence[Fetched]) -> list[MailRow]:
+        """Those not recorded yet, examined and sealed."""
+        digests = [_digest(mail) for mail in fetched]
+        known = await store.known(self._pool, self.settings.id, digests)
+        rows: dict[bytes, MailRow] = {}
+        for mail, digest in zip(fetched, digests, strict=True):
+            if digest not in known and digest not in rows:
+                rows[digest] = await self._examined(mail, digest)
+        return list(rows.values())
+
+    async def _examined(self, mail: Fetched, digest: bytes) -> MailRow:
+        verdict, reading, delivered_to = await self._judged(mail)
+        id_ = uuid5(self.settings.id, digest.hex())
+        sealed = (
+            await self._vault.put(self.settings.tenant, id_, "personal", mail.raw) if mail.raw is not None else None
+        )
+        return MailRow(
+            id=id_,
+            mailbox=self.settings.id,
+            tenant=self.settings.tenant,
+            uid=mail.uid,
+            sha256=digest,
+            arrived_at=self._clock.world(mail.internaldate),
+            arrived_by=self._clock.world(mail.internaldate + DATE_GRAIN),
+            size=mail.size,
+            raw=sealed,
+            verdict=verdict.how if isinstance(verdict, Trusted) else "quarantined",
+            state=_state(reading) if isinstance(verdict, Trusted) else "quarantined",
+            why=_why(verdict, reading),
+            reading=reading,
+            code=await self._sealed_code(id_, reading),
+            delivered_to=delivered_to,
+        )
+
+    async def _judged(self, mail: Fetched) -> tuple[Verdict, Reading, tuple[str, ...]]:
+        """Whether to believe it, what it says, where it was delivered."""
+        if mail.raw is None:
+            return Quarantined("it is larger than this mailbox's limit"), OtherMail(), ()
+        try:
+            parsed = parse(mail.raw)
+            names = key_names(mail.raw, self.settings.trust)
+        except HostileMail as hostile:
+            return Quarantined(f"it was not parsed: {hostile}"), OtherMail(), ()
+        found = {name: text for name in names if (text := await self._records.text(name)) is not None}
+        verdict = judge(mail.raw, parsed, self.settings.trust, found, self._clock.world(mail.internaldate))
+        return verdict, read(parsed), parsed.addressees
+
+    async def _sealed_code(self, id_: UUID, reading: Reading) -> UUID | None:
+        """The code under the mail's own scope, until an enrolment is found. None when the vault destroyed it before."""
+        if not isinstance(reading, ActivationMail):
+            return None
+        try:
+            return await self._vault.put(self.settings.tenant, id_, "code", reading.code.reveal().encode())
+        except Erased:
+            return None
+
+    async def _flag(self, mailbox: Mailbox, mails: Sequence[Fetched]) -> None:
+        try:
+            await mailbox.flag([mail.uid for mail in mails])
+        except MailboxDown:
+            log.info("the mails could not be flagged; nothing depends on it", extra={"mailbox": str(self.settings.id)})
+
+    async def _note(self, error: str | None) -> None:
+        async with self._pool.acquire() as tx, tx.transaction():
+            await store.note(tx, self.settings.id, error)
+
+
+def _digest(mail: Fetched) -> bytes:
+    """What a mail is known by; one whose body was not fetched is known by what the server says of it."""
+    return hashlib.sha256(
+        mail.raw if mail.raw is not None else f"{mail.size} {mail.internaldate.isoformat()}".encode()
+    ).digest()
+
+
+def _state(reading: Reading) -> str:
+    match reading:
+        case OtherMail():
+            return "other"
+        case UnclearMail():
+            return "undecided"
+        case _:
+            return "fetched"
+
+
+def _why(verdict: Verdict, reading: Reading) -> str:
+    if isinstance(verdict, Quarantined):
+        return verdict.why
+    return reading.why if isinstance(reading, UnclearMail) else ""
