@@ -16,7 +16,7 @@ from uuid import UUID
 import asyncpg
 
 from hoso.domain.certificates import CertificateFacts, facts, open_pkcs12
-from hoso.log.postgres import create_topics
+from hoso.log.postgres import Bell, create_topics
 from hoso.runtime.failures import HosoError
 from hoso.runtime.ids import uuid7
 from hoso.store.vault import Vault
@@ -97,6 +97,7 @@ class SetUp:
                              "on conflict (name) do update set title = excluded.title, removed = false", name, title, actor)
             await create_topics(tx, [topic_named(REQUESTS.name.replace("<tenant>", name))])
             await self._audit(tx, actor, name, "tenant.add", title=title)
+        await self._pool.execute("select pg_notify($1, 'topics')", Bell.CHANNEL)
 
     async def tenants(self) -> list[dict[str, Any]]:
         return [dict(r) for r in await self._pool.fetch("select name, title, made_at from store.tenant where not removed order by name")]

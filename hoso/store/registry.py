@@ -19,7 +19,8 @@ class RowKey:
 
     @property
     def text(self) -> str:
-        return self.unit_code or self.branch_id or ""
+        """The key in the registry: codes and branch ids never meet."""
+        return f"code:{self.unit_code}" if self.unit_code else f"branch:{self.branch_id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ class Vault:
         if purpose not in PURPOSES:
             raise ValueError(purpose)
         key_id, cipher = await self._key(tenant, scope, purpose)
-        ref = UUID(bytes=hashlib.sha256(key_id.bytes + data).digest()[:16], version=8)
+        ref = _named(key_id.bytes + data)
         nonce = os.urandom(12)
         sealed = nonce + cipher.encrypt(nonce, data, ref.bytes + _bound(tenant, scope, purpose))
         await self._pool.execute("insert into store.vault_item(id, key, sealed) values ($1, $2, $3) on conflict do nothing", ref, key_id, sealed)
@@ -164,6 +164,12 @@ class Vault:
         if len(self._known) > 10_000:
             self._known.popitem(last=False)
         return self._known[where]
+
+
+def _named(content: bytes) -> UUID:
+    """A UUIDv8 (RFC 9562): 122 bits of the content's SHA-256."""
+    number = int.from_bytes(hashlib.sha256(content).digest()[:16], "big")
+    return UUID(int=number & ~(0xF << 76) & ~(0x3 << 62) | (8 << 76) | (2 << 62))
 
 
 def _bound(tenant: str, scope: UUID, purpose: str) -> bytes:

@@ -5,7 +5,7 @@ The group `hoso.intake` reads `enrolment.progressed` (what became of requests) a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -13,7 +13,7 @@ from uuid import UUID
 from fastapi import FastAPI
 
 from hoso.runtime.steps import Lane, Service
-from schemas.topics import Topic, topic_named, topics_read_by
+from schemas.topics import REQUESTS, topics_read_by
 from services.intake.batches import Batches
 from services.intake.desk import Desk
 from services.intake.gather import Gatherer
@@ -49,8 +49,8 @@ class Intake:
     consumer: Service[News]
 
 
-def intake(needs: Needs, tenants: Sequence[str] = ()) -> Intake:
-    """Intake for `tenants`' request topics; the API serves every tenant that has a key."""
+def intake(needs: Needs) -> Intake:
+    """Intake of every tenant: the API serves each that has a key, the consumer each one's request topic."""
     desk = Desk(needs.registry, needs.setup, needs.new_id)
     gatherer = Gatherer(needs.pool, desk, needs.log, needs.clock)
     batches = Batches(needs.pool, desk, needs.log, needs.sheets, needs.clock)
@@ -61,10 +61,6 @@ def intake(needs: Needs, tenants: Sequence[str] = ()) -> Intake:
         # The desk is in our own database and knows a key it has seen: nothing arrives late, nothing is taken twice.
         transport_bound=timedelta(0),
     )
-    consumer = Service(GROUP, (*topics_read_by(GROUP), *requests_of(tenants)), Projection(), handle, {LANE: lane})
+    consumer = Service(GROUP, (*topics_read_by(GROUP), REQUESTS), Projection(), handle, {LANE: lane})
     return Intake(build_app(rooms), batches, consumer)
 
-
-def requests_of(tenants: Sequence[str]) -> tuple[Topic, ...]:
-    """The request topics of these tenants."""
-    return tuple(topic_named(f"enrolment.requests.{tenant}") for tenant in tenants)
