@@ -124,6 +124,8 @@ class Agency:
             if self._out and (on := outage(self._store)) is not None:
                 return await self._in_outage(request, on["mode"])
             return await self._gateway.routes.get(call, not_found)(request)
+        except ConnectionError:
+            return web.Response()  # the caller is gone
         except web.HTTPException as error:
             return reply_json({"error": error.reason}, error.status)
         finally:

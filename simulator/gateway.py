@@ -55,7 +55,11 @@ class Gateway:
         fault = next(iter(self._faults.fire(unit_code, procedure, "submit")), "")
         if fault in ANSWERED_BEFORE:
             return await self._not_processed(request, "submit", unit_code, procedure, fault)
-        body = await request.read()
+        try:
+            body = await request.read()
+        except ConnectionError:
+            self.non_arrival("submit", unit_code, procedure, "no-body", key)
+            raise
         given = Given(
             procedure=procedure,
             unit_code=unit_code,

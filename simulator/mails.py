@@ -46,7 +46,8 @@ STOP = """<p>Kính gửi: <b>{name}</b>.</p>
 {which}<p>Cơ quan Bảo hiểm xã hội thông báo kết quả xử lý hồ sơ đăng ký ngừng sử dụng dịch vụ I-VAN của đơn vị:</p>
 <p style="text-align:center;font-size:18px"><b>{result}</b></p>
 <p>{then}</p>"""
-STOP_WHICH = "<p>Mã đơn vị: <b>{unit_code}</b>. Số hồ sơ: <b>{number}</b>.</p>\n"
+STOP_WHICH = "<p>Mã đơn vị: <b>{unit_code}</b>.{number}</p>\n"
+STOP_NUMBER = " Số hồ sơ: <b>{number}</b>."
 STOP_DONE = "Ngừng sử dụng dịch vụ thành công"
 STOP_REFUSED = "Hồ sơ đăng ký ngừng không được chấp nhận"
 STOP_THEN = "Đơn vị có thể đăng ký sử dụng dịch vụ của nhà cung cấp khác kể từ thời điểm nhận được thông báo này."
@@ -93,7 +94,8 @@ def _words(look: Look, link: str) -> str:
     if look.kind == "activation":
         inner = ACTIVATION.format(name=name, unit_code=look.unit_code, code=look.code, link=link)
         return FRAME.format(charset=look.charset, inner=inner, foot=ACTIVATION_FOOT)
-    which = "" if look.bare else STOP_WHICH.format(unit_code=look.unit_code, number=look.number)
+    number = STOP_NUMBER.format(number=look.number) if look.number else ""
+    which = "" if look.bare else STOP_WHICH.format(unit_code=look.unit_code, number=number)
     result = STOP_REFUSED if look.refused else STOP_DONE
     inner = STOP.format(
         name=name, which=which, result=result, then=f"Lý do: {escape(look.refused)}" if look.refused else STOP_THEN

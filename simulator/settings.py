@@ -6,6 +6,8 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+from simulator.rules import email_valid
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -149,6 +151,8 @@ def read(arguments: list[str] | None = None) -> Settings:
         )
     if given.speed <= 0:
         parser().error("--speed must be greater than 0")
+    if not email_valid(given.mail_from):
+        parser().error(f"--mail-from {given.mail_from!r} is no e-mail address")
     scale = 0.0 if given.fast else 1.0 / given.speed
     return Settings(
         listen=given.listen,

@@ -10,6 +10,8 @@ from typing import Any
 
 from aiohttp import web
 
+from simulator.mails import windows_1258
+
 PROXY_PAGE = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n"
 BUSY_PAGE = b"<html><body>Service Unavailable</body></html>\r\n"
 
@@ -68,7 +70,7 @@ def spoil(fault: str, reply: web.Response) -> web.Response:
     if fault in ("A8-TRUNC", "A8-TRUNCP"):
         body = body[: len(body) * 3 // 5]
     elif fault in ("A8-CHARSET", "A8-CHARSETP"):
-        body = body.decode().encode("utf-16")
+        body = windows_1258(body.decode())  # and still says UTF-8
     return web.Response(body=body, status=reply.status, headers={"Content-Type": reply.headers["Content-Type"]})
 
 

@@ -90,9 +90,8 @@ class Answer:
     def readable(self) -> bool:
         """Whether there is a note in it."""
         try:
-            self.body.decode("utf-8")
             return bool(self.notes())
-        except (etree.XMLSyntaxError, UnicodeDecodeError):
+        except etree.XMLSyntaxError:
             return False
 
     def notes(self) -> list[etree._Element]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
 from xml.sax.saxutils import escape
 
@@ -87,7 +87,7 @@ class Dossier:
 
     def values(self) -> dict[str, str]:
         """The form's fields in the agency's order."""
-        today = datetime.now(UTC).astimezone().strftime("%d/%m/%Y")
+        today = datetime.now(timezone(timedelta(hours=7))).strftime("%d/%m/%Y")
         certificate = self.by.certificate
         head = {
             "DIADIEM": "Hà Nội",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import unicodedata
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from email.header import decode_header, make_header
 import dkim
 import pytest
 
+from simulator.magic import MAGIC
 from tests.simulator.agency import Agency, Mailbox, code_in, text_of, until
 from tests.simulator.dossiers import NAME, STOP, Dossier, signer
 
@@ -322,3 +325,47 @@ def test_a_mail_may_come_before_the_decision(agency: Agency, mailbox: Mailbox, u
     mail = until(lambda: mailbox.to(unit), "mail")[0]
     assert agency.reply(transaction).findtext(".//KQUA") == "TIEP_NHAN"
     assert agency.activate(transaction, unit, code_in(mail)).text("MA_KQUA") == "00"
+
+
+@pytest.mark.parametrize(
+    "family", [family for family, magic in sorted(MAGIC.items()) if any(r.procedure == STOP for r in magic.rules)]
+)
+def test_every_stop_flow_ends_with_a_registration(family: str, agency: Agency, unit_code: Make) -> None:
+    unit = unit_code(family)
+    assert agency.decided(agency.file(Dossier(unit_code=unit)).text("MA_GDICH")).findtext(".//MA_LOI") == "CE007"
+    provider = _provider(agency, unit)
+    for nonce in "12345":
+        dossier = Dossier(unit_code=unit, procedure=STOP, fields=provider, nonce=nonce)
+        try:
+            answer = agency.file(dossier)
+        except OSError:
+            continue
+        if (
+            answer.text("KQUA") == "TIEP_NHAN"
+            and agency.decided(answer.text("MA_GDICH")).findtext(".//KQUA") == "CHAP_NHAN"
+        ):
+            break
+        if answer.text("MA_LOI") == "SIM011":
+            break
+    assert (
+        agency.decided(agency.file(Dossier(unit_code=unit, nonce="last")).text("MA_GDICH")).findtext(".//KQUA")
+        == "CHAP_NHAN"
+    )
+
+
+@pytest.mark.parametrize("family", sorted(MAGIC))
+def test_no_magic_code_breaks_the_agency(family: str, agency: Agency, unit_code: Make) -> None:
+    unit = unit_code(family)
+    for nonce in "12":
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            assert agency.file(Dossier(unit_code=unit, nonce=nonce), timeout=0.5).status in (
+                200,
+                208,
+                409,
+                429,
+                500,
+                502,
+                503,
+            )
+    assert agency.ledger(unit)
+    assert "Traceback" not in (agency.folder / "log").read_text()

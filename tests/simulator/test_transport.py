@@ -184,3 +184,19 @@ def test_an_outage(mode: str, start_agency: Callable[..., Agency], unit_code: Ma
 
     assert until(back, "back in service")
     assert arrivals(agency, dossier.unit_code) == ["received"]
+
+
+def test_a_filing_whose_body_never_comes_is_no_arrival(agency: Agency, unit_code: Make) -> None:
+    dossier = Dossier(unit_code=unit_code(""))
+    body = dossier.body()
+    for sent in (b"", body[:-1]):
+        connection = http.client.HTTPConnection(agency.host, agency.port, timeout=5)
+        connection.putrequest("POST", "/v1/dossiers")
+        for name, value in {**dossier.sent_headers(), "Content-Length": str(len(body))}.items():
+            connection.putheader(name, value)
+        connection.endheaders(sent or None)
+        connection.close()
+    assert agency.file(dossier, body).text("KQUA") == "TIEP_NHAN"
+    assert arrivals(agency, dossier.unit_code) == ["received"]
+    assert missed(agency, dossier.unit_code) == ["no-body", "no-body"]
+    assert "Traceback" not in (agency.folder / "log").read_text()
