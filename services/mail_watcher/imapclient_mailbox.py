@@ -74,9 +74,11 @@ class ImapclientMailbox:
         except ssl.SSLCertVerificationError:
             raise MailboxRefused("the server's certificate is not trusted: set ca_file") from None
         try:
-            client.login(access.user, access.password.reveal())
+            client.login(quoted(access.user), access.password.reveal())
         except LoginError as error:
             text = str(error).upper()
+            if isinstance(error.__context__, imaplib.IMAP4.abort):
+                raise MailboxDown("the connection failed at the login") from None
             if any(word in text for word in ("UNAVAILABLE", "INUSE", "LIMIT")):
                 raise MailboxDown("the server does not take a login now") from None
             raise MailboxRefused("the server does not accept user and password") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 from uuid import UUID
 
 import asyncpg
@@ -78,7 +78,7 @@ class MailRoom:
                     if task.done() and not task.cancelled():
                         task.result()
         finally:
-            tasks = [stop, *jobs, *self._watchers.values()]
+            tasks: list[asyncio.Task[Any]] = [stop, *jobs, *self._watchers.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -102,12 +102,14 @@ class MailRoom:
 
     async def _beat(self) -> None:
         while True:
-            await store.keep(self._pool, self._owner)
+            async with self._pool.acquire() as tx:
+                await store.keep(tx, self._owner)
             await asyncio.sleep(HEARTBEAT_S)
 
     async def _release(self) -> None:
         try:
-            await store.release(self._pool, self._owner)
+            async with self._pool.acquire() as tx:
+                await store.release(tx, self._owner)
         except LOST:
             log.info("the mailboxes could not be released; another process takes them after their lease")
 
