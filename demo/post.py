@@ -1,7 +1,9 @@
 """The mail host of demonstrations and tests: SMTP in, IMAP out, all on loopback. `python -m demo.post --help`
 
-Every mailbox is a pymap process of its own (pymap knows one user). The SMTP side hands each mail over by IMAP APPEND and says
-250 only after the mailbox has it and the spool too; so a mailbox that died is started again on its port and refilled. pymap
+Every mailbox is a pymap process of its own (pymap knows one user). The SMTP side hands each mail over by IMAP APPEND
+and says
+250 only after the mailbox has it and the spool too; so a mailbox that died is started again on its port and refilled.
+pymap
 keeps nothing on disk: a restart is a new UIDVALIDITY, and mails the reader had deleted are back.
 """
 
@@ -73,7 +75,8 @@ class Plan:
 
 
 def read_plan(file: Path) -> Plan:
-    """Read boxes.json: {"boxes": ["a@x" or {"address", "user", "password"}], "aliases": {"b@x": "a@x"}}. Raises CannotStart."""
+    """Read boxes.json: {"boxes": ["a@x" or {"address", "user", "password"}], "aliases": {"b@x": "a@x"}}. Raises
+    CannotStart."""
     try:
         told = json.loads(file.read_text("utf-8"))
         boxes = tuple(_box(one) for one in told["boxes"])
@@ -104,7 +107,8 @@ class Spool:
         self._db = sqlite3.connect(file, isolation_level=None)
         self._db.executescript(
             "pragma journal_mode = wal; pragma synchronous = normal; pragma busy_timeout = 5000;"
-            "create table if not exists mails (id integer primary key, box text not null, received real not null, content blob not null);"
+            "create table if not exists mails (id integer primary key, box text not null, received real not null, "
+            "content blob not null);"
             "create index if not exists mails_by_box on mails (box);"
             "create table if not exists ports (name text primary key, port integer not null);"
             "create table if not exists passwords (box text primary key, password text not null)"
@@ -330,7 +334,8 @@ class PostOffice:
         return "250 2.1.5 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        """Hand over, then answer 250; 451 when a mailbox cannot take it now. Delivered-To keeps the address that was meant."""
+        """Hand over, then answer 250; 451 when a mailbox cannot take it now. Delivered-To keeps the address that was
+        meant."""
         content = envelope.original_content or b""
         wanted: dict[str, str] = {}
         for recipient in envelope.rcpt_tos:
@@ -419,15 +424,18 @@ def main() -> int:
     """The process. Answers with its exit status."""
     make = argparse.ArgumentParser(
         prog="python -m demo.post",
-        description="Mail host for demonstrations and tests: one SMTP server, one IMAP server a mailbox, all on 127.0.0.1.",
-        epilog="When ready, DIR/post.json tells pid, the SMTP port, and of each mailbox host, port, user and password. Ports stay the same over restarts.",
+        description="Mail host for demonstrations and tests: one SMTP server, one IMAP server a mailbox, all on "
+        "127.0.0.1.",
+        epilog="When ready, DIR/post.json tells pid, the SMTP port, and of each mailbox host, port, user and "
+        "password. Ports stay the same over restarts.",
     )
     make.add_argument(
         "--boxes",
         type=Path,
         required=True,
         metavar="FILE",
-        help='{"boxes": ["a@demo.example", {"address", "user", "password"}], "aliases": {"b@demo.example": "a@demo.example", "*@x.example": "a@demo.example"}}',
+        help='{"boxes": ["a@demo.example", {"address", "user", "password"}], "aliases": {"b@demo.example": '
+        '"a@demo.example", "*@x.example": "a@demo.example"}}',
     )
     make.add_argument("--data", type=Path, required=True, metavar="DIR", help="its folder: spool, log, post.json")
     make.add_argument("--smtp-port", type=int, default=0, metavar="PORT", help="0 (default): the system picks")

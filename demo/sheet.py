@@ -27,13 +27,14 @@ def needs_of(file: Path) -> Needs:
     count = 0
     for row in sheet.rows:
         count += 1
+        texts = {key: value for key, value in row.fields.items() if isinstance(value, str)}
         try:
-            email = read_email(clean(row.fields.get("email", ""))).value
-            tax_code = read_tax_code(clean(row.fields.get("tax_code", ""))).value
-            name = clean(row.fields.get("profile", "") or "")
+            email = read_email(clean(texts.get("email", ""))).value
+            tax_code = read_tax_code(clean(texts.get("tax_code", ""))).value
+            name = clean(texts.get("profile", ""))
         except BadValue:
             continue
         local, _, domain = email.lower().partition("@")
         addresses.setdefault(f"{local.partition('+')[0]}@{domain}")
-        profiles.setdefault(name or f"MST {tax_code}", (tax_code, row.fields.get("name", "") or tax_code))
+        profiles.setdefault(name or f"MST {tax_code}", (tax_code, texts.get("name") or tax_code))
     return Needs(count, tuple(addresses), tuple((name, *rest) for name, rest in profiles.items()))

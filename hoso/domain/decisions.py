@@ -153,12 +153,13 @@ def _requested(rules: Rules, state: State, fact: e.EnrolmentRequested, now: date
         return state, []  # the very same request, told again
     if isinstance(state, Enrolled):
         return state, [_refusal(fact, old, "already-enrolled")]
-    if (fact.form, fact.contact, fact.profile) == (old.form, old.contact, old.profile):
+    if (fact.form, fact.profile) == (old.form, old.profile):
         return state, [_refusal(fact, old, "already-open")]
     if old.filed:
         return state, [_refusal(fact, old, "already-filed")]
     # Nothing has been filed: the new data replaces the old; a signature under way belongs to an attempt nobody will file.
-    amended = replace(case, enrolment=old.enrolment, dossiers=old.dossiers)
+    contact = old.contact if fact.form.email == old.form.email else fact.contact
+    amended = replace(case, enrolment=old.enrolment, dossiers=old.dossiers, contact=contact)
     return _begin(rules, amended, now)
 
 

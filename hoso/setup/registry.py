@@ -58,6 +58,8 @@ class Mailbox:
     address: str
     contact_mode: str
     settings: MailboxSettings
+    secret: UUID
+    """Where the password is sealed: another password, another reference."""
     password: str = field(default="", repr=False)
 
 
@@ -255,7 +257,7 @@ def _as_dict(settings: MailboxSettings) -> dict[str, Any]:
 
 
 def _mailbox(row: Any, password: str = "") -> Mailbox:
-    return Mailbox(row["id"], row["tenant"], row["address"], row["contact_mode"], MailboxSettings(**json.loads(row["settings"])), password)
+    return Mailbox(row["id"], row["tenant"], row["address"], row["contact_mode"], MailboxSettings(**json.loads(row["settings"])), row["secret"], password)
 
 
 def _profile(row: Any, key: bytes | None = None) -> Profile:

@@ -1,0 +1,49 @@
+# Every target does its own set-up: a virtual environment below .venv with exactly the locked packages.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+SHEET ?= examples/branches.xlsx
+export PYTHONDONTWRITEBYTECODE = 1
+
+.PHONY: help demo test check bench chaos up clean docs install
+
+help: ## what there is
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+install: $(VENV)/installed ## the virtual environment
+
+$(VENV)/installed: requirements-dev.lock pyproject.toml
+	@bash scripts/install.sh "$(PYTHON)"
+	@touch "$@"
+
+demo: install ## enrol a sheet in a made-up world (SHEET=other.xlsx for your own)
+	@"$(PY)" -m demo.run "$(SHEET)"
+
+test: install ## everything that proves behaviour; what .ci/run calls
+	@bash scripts/test-tools.sh
+	@"$(PY)" -m pytest
+
+check: install ## format, lint, types, architecture, size of the kernel
+	@"$(PY)" -m ruff check .
+	@"$(PY)" -m ruff format --check .
+	@"$(PY)" -m mypy
+	@"$(VENV)/bin/lint-imports"
+	@bash scripts/kernel-size.sh
+	@! grep -nE 'https?://' *.lock
+
+bench: install ## all benchmarks; figures go to benchmarks/RESULTS.md by hand
+	@for b in hops calls signing enrolments; do "$(PY)" -m benchmarks.$$b || exit 1; done
+
+chaos: install ## the long chaos run
+	@"$(PY)" -m tests.chaos --long
+
+up: install ## all services in a made-up world, kept running; its data is in var/up
+	@"$(PY)" -m demo.up
+
+docs: install ## pages that are made from the code
+	@"$(PY)" -m app.main settings --markdown > docs/settings.md
+
+clean: ## what can be made again; never var/up
+	@rm -rf var/demo var/chaos .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
