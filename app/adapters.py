@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +30,12 @@ class IntakeSetUp:
 
     async def mailbox_for(self, tx: Any, tenant: str, email: str) -> MailboxFor | None:
         found = await self._set_up.mailbox_of(tx, tenant, email)
-        return None if found is None else MailboxFor(found.id, email)
+        if found is None:
+            return None
+        if found.contact_mode == "shared":
+            return MailboxFor(found.id, email)
+        local, _, domain = found.address.partition("@")
+        return MailboxFor(found.id, f"{local}+{secrets.token_hex(6)}@{domain}")
 
     async def profile_for(self, tx: Any, tenant: str, tax_code: str, name: str | None) -> UUID | None:
         return await self._set_up.profile_for(tx, tenant, tax_code, name)

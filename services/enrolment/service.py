@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import TypeAdapter
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
 
 from hoso.domain.decisions import Rules
 from hoso.domain.states import New, State
@@ -12,7 +14,7 @@ from schemas.topics import topics_read_by
 from services.enrolment.handlers import handler
 
 GROUP = "hoso.enrolment"
-STATE: TypeAdapter[State] = TypeAdapter(State)
+STATE: TypeAdapter[State] = TypeAdapter(Annotated[State, Field(discriminator="at")])
 
 
 def service(rules: Rules) -> Service[State]:
