@@ -21,7 +21,8 @@ TABLES = {
     "units": "select * from units order by unit_code",
     "codes": "select * from codes order by rowid",
     "activations": "select * from activations order by id",
-    "mails": "select id, transaction_id, kind, unit_code, recipient, message_id, genuine, due_world, tries, state, sent_real, sent_world "
+    "mails": "select id, transaction_id, kind, unit_code, recipient, message_id, genuine, due_world, tries, state, "
+    "sent_real, sent_world "
     "from mails order by id",
     "roster_fetches": "select * from roster_fetches order by id",
 }
@@ -81,7 +82,8 @@ class Admin:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return reply_json(
                 {
-                    "error": f"base (ISO time), anchor (real ISO time, default now) and rate (default 1) are needed: {error}"
+                    "error": f"base (ISO time), anchor (real ISO time, default now) and rate (default 1) are "
+                    f"needed: {error}"
                 },
                 400,
             )
@@ -109,7 +111,8 @@ class Admin:
             return reply_json({"error": str(error)}, 400)
         if seconds is not None:
             self._store.write(
-                "insert into outage (id, until_real, mode) values (1, ?, ?) on conflict (id) do update set until_real = excluded.until_real, "
+                "insert into outage (id, until_real, mode) values (1, ?, ?) on conflict (id) do update set "
+                "until_real = excluded.until_real, "
                 "mode = excluded.mode",
                 (time.time() + seconds, mode),
             )

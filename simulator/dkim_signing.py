@@ -1,4 +1,4 @@
-"""DKIM signatures (RFC 6376), relaxed headers and simple body, by `cryptography`: a fraction of a general library's cost.
+"""DKIM signatures (RFC 6376), relaxed headers and simple body, by `cryptography`: cheaper than a general library.
 
 The key is made at first start. Its public record goes to DIR/dkim.json, which is all the "DNS" a verifier needs.
 """
@@ -63,7 +63,8 @@ class DkimKey:
         others = [name for name in ALSO_SIGNED if name in values]
         names = [name for name in SIGNED for _ in range(2)] + others
         tags = (
-            f"v=1; a=rsa-sha256; c=relaxed/simple; d={self.domain}; s={self.selector};\r\n t={int(at)}; h={':'.join(names)};\r\n"
+            f"v=1; a=rsa-sha256; c=relaxed/simple; d={self.domain}; s={self.selector};\r\n t={int(at)}; "
+            f"h={':'.join(names)};\r\n"
             f" bh={body_hash(body)};\r\n b="
         )
         lines = [relaxed(name, values[name]) for name in (*SIGNED, *others)]

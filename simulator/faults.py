@@ -1,7 +1,7 @@
 """Which faults fire at a point of a filing's way: those of the script first, then those of the magic unit code.
 
-Points (`call`): submit (transport of a filing), gate (checks at once), duplicate (the same bytes again), officer (number),
-decision, replies, find, activate, roster, mail. How often a rule has fired is durable.
+Points (`call`): submit (transport of a filing), gate (checks at once), duplicate (the same bytes again), officer
+(number), decision, replies, find, activate, roster, mail. How often a rule has fired is durable.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ class Faults:
             if times is not None and (not isinstance(times, int) or times < 1):
                 raise BadRule(f"rule {at}: times must be a number from 1, or absent for always")
             self._store.write(
-                "insert or ignore into script_rules (name, unit_code, procedure, call, fault, times) values (?, ?, ?, ?, ?, ?)",
+                "insert or ignore into script_rules (name, unit_code, procedure, call, fault, times) "
+                "values (?, ?, ?, ?, ?, ?)",
                 (name and f"{name}:{at}", match.get("unit_code", "*"), match.get("procedure"), call, fault, times),
             )
         self._look()
@@ -135,7 +136,8 @@ class Faults:
 
     def _fire_script(self, unit_code: str, procedure: str, call: str) -> list[str]:
         rows = self._store.rows(
-            "select * from script_rules where call = ? and (times is null or used < times) and (procedure is null or procedure = ?) order by id",
+            "select * from script_rules where call = ? and (times is null or used < times) and (procedure is null "
+            "or procedure = ?) order by id",
             (call, procedure),
         )
         fired = []

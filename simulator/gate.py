@@ -37,7 +37,7 @@ class Given:
 
 
 def examine(given: Given, now: float) -> tuple[Form, Certificate]:
-    """The form and its signer. Refuses, by the document alone, whatever is wrong with it; the first fault found is named."""
+    """The form and its signer. Refuses, by the document alone, whatever is wrong with it; names the first fault."""
     if given.procedure not in (REGISTER, STOP):
         raise Refusal("SIM033", given.procedure)
     if rules.UNIT_CODE.fullmatch(given.unit_code) is None:
@@ -127,7 +127,8 @@ def admit(store: Store, given: Given, form: Form, signer: Certificate, faults: C
     else:
         _may_stop(store, known, form, faults)
     open_one = store.row(
-        "select transaction_id from filings where unit_code = ? and procedure = ? and taken_in = 1 and state = 'TIEP_NHAN'",
+        "select transaction_id from filings where unit_code = ? and procedure = ? and taken_in = 1 and state = "
+        "'TIEP_NHAN'",
         (given.unit_code, given.procedure),
     )
     if open_one is not None:

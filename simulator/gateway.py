@@ -1,4 +1,4 @@
-"""The agency's gateway over HTTP: the contract of docs/gateway.md, with transport faults where a unit or a script asks for them."""
+"""The agency's gateway over HTTP: the contract of docs/gateway.md, disturbed where a unit or a script asks for it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ HELD_BACK = frozenset({"A3P", "A4"})
 
 
 class Gateway:
-    """Answers the calls of the contract. Each call's writes happen without an await between them, and are committed before it answers."""
+    """Answers the calls of the contract. Each call's writes happen without an await between them, and are committed
+    before it answers."""
 
     def __init__(self, store: Store, clock: WorldClock, faults: Faults, officer: Officer, settings: Settings) -> None:
         self._store, self._clock, self._faults, self._officer, self._settings = store, clock, faults, officer, settings
@@ -108,7 +109,8 @@ class Gateway:
 
     def _arrived(self, given: Given) -> int:
         row = self._store.write(
-            "insert into arrivals (at_real, at_world, procedure, unit_code, tax_code, sender, sha256, size, idempotency_key, outcome) "
+            "insert into arrivals (at_real, at_world, procedure, unit_code, tax_code, sender, sha256, size, "
+            "idempotency_key, outcome) "
             "values (?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')",
             (
                 time.time(),
@@ -225,7 +227,8 @@ class Gateway:
         else:
             outcome, note = "00", replies.note({**known, "state": "CHAP_NHAN"}, now, with_steps=False)
         self._store.write(
-            "insert into activations (at_real, at_world, transaction_id, unit_code, code, outcome) values (?, ?, ?, ?, ?, ?)",
+            "insert into activations (at_real, at_world, transaction_id, unit_code, code, outcome) "
+            "values (?, ?, ?, ?, ?, ?)",
             (time.time(), now, transaction, unit_code, code, outcome),
         )
         return await self._answer(request, reply_xml(replies.receipt(note)), fault)
@@ -298,7 +301,8 @@ class Gateway:
     def non_arrival(self, call: str, unit_code: str, procedure: str, kind: str, key: str | None = None) -> None:
         """Note a request that was not processed."""
         self._store.write(
-            "insert into non_arrivals (at_real, at_world, call, unit_code, procedure, idempotency_key, kind) values (?, ?, ?, ?, ?, ?, ?)",
+            "insert into non_arrivals (at_real, at_world, call, unit_code, procedure, idempotency_key, kind) "
+            "values (?, ?, ?, ?, ?, ?, ?)",
             (time.time(), self._clock.now(), call, unit_code, procedure, key, kind),
         )
 

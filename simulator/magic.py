@@ -1,7 +1,7 @@
 """Units whose code asks for a behaviour: the third to fifth characters of the unit code choose it.
 
-A code with a digit in third place, or with letters not in this table, belongs to an ordinary unit. The table here is the
-source of the table in README.md (a test compares them).
+A code with a digit in third place, or with letters not in this table, belongs to an ordinary unit. The table here is
+the source of the table in README.md (a test compares them).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Magic:
-    """What a family of unit codes does. `provider`: `other`, `portal` or `unnamed` has the unit until a stop is done."""
+    """What a family of unit codes does. `provider` (`other`, `portal`, `unnamed`) has it until a stop is done."""
 
     words: str
     rules: tuple[Rule, ...] = ()

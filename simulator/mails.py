@@ -34,12 +34,15 @@ FRAME = """<html><head><meta charset="{charset}"></head><body style="font-family
 ACTIVATION = """<p>Chúc mừng bạn đã đăng ký thành công phương thức giao dịch điện tử với cơ quan Bảo hiểm xã hội.</p>
 <p>Kính gửi (đơn vị/cá nhân): <b>{name}</b>.</p>
 <p>Số định danh: <b>{unit_code}</b>.</p>
-<p>Cảm ơn đơn vị/cá nhân đã đăng ký phương thức giao dịch điện tử về bảo hiểm xã hội, bảo hiểm y tế, bảo hiểm thất nghiệp.</p>
-<p>Đề nghị đơn vị/cá nhân gửi mã kích hoạt dưới đây về Cổng thông tin điện tử theo đường dẫn <a href="{link}">bấm vào đây</a>:</p>
+<p>Cảm ơn đơn vị/cá nhân đã đăng ký phương thức giao dịch điện tử
+về bảo hiểm xã hội, bảo hiểm y tế, bảo hiểm thất nghiệp.</p>
+<p>Đề nghị đơn vị/cá nhân gửi mã kích hoạt dưới đây về Cổng thông tin điện tử
+theo đường dẫn <a href="{link}">bấm vào đây</a>:</p>
 <p style="text-align:center;font-size:20px"><b style="color:#f7941d">{code}</b></p>
 <p>(*) Mã kích hoạt chỉ có hiệu lực trong vòng 24h kể từ khi nhận được email này.</p>"""
 ACTIVATION_FOOT = (
-    "Email này dùng để xác minh địa chỉ nhận thông báo của đơn vị/cá nhân. Mọi kết quả giao dịch về sau được gửi tới địa chỉ này; "
+    "Email này dùng để xác minh địa chỉ nhận thông báo của đơn vị/cá nhân. Mọi kết quả giao dịch về sau được gửi "
+    "tới địa chỉ này; "
     "nếu không còn sử dụng, đề nghị đăng ký thay đổi."
 )
 STOP = """<p>Kính gửi: <b>{name}</b>.</p>
@@ -143,7 +146,8 @@ def _encoded(text: str) -> str:
 def _plain(look: Look) -> str:
     if look.kind == "activation":
         return (
-            f"Kính gửi (đơn vị/cá nhân): {look.name}.\nSố định danh: {look.unit_code}.\nMã kích hoạt:\n\n{look.code}\n\n"
+            f"Kính gửi (đơn vị/cá nhân): {look.name}.\nSố định danh: {look.unit_code}.\n"
+            f"Mã kích hoạt:\n\n{look.code}\n\n"
             "(*) Mã kích hoạt chỉ có hiệu lực trong vòng 24h kể từ khi nhận được email này.\n"
         )
     return f"Kính gửi: {look.name}.\n{STOP_REFUSED if look.refused else STOP_DONE}\n"

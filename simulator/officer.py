@@ -6,6 +6,7 @@ All that is still to be done is rows (`tasks`, queued `mails`), so it goes on af
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import secrets
 import sqlite3
@@ -48,7 +49,8 @@ def activation_code() -> str:
 
 
 class Officer:
-    """Owns filings, units, codes and the mails to be written. Every method that writes is called within one event-loop step."""
+    """Owns filings, units, codes and the mails to be written. Every method that writes is called within one
+    event-loop step."""
 
     def __init__(
         self, store: Store, clock: WorldClock, faults: Faults, settings: Settings, mail_waits: Callable[[], None]
@@ -86,7 +88,8 @@ class Officer:
         transaction = f"GD{secrets.token_hex(10).upper()}"
         now = self._clock.now()
         self._store.write(
-            "insert into filings (transaction_id, procedure, unit_code, tax_code, agency, sender, sha256, idempotency_key, unit_name, place, "
+            "insert into filings (transaction_id, procedure, unit_code, tax_code, agency, sender, sha256, "
+            "idempotency_key, unit_name, place, "
             "email, contact, certificate, taken_in, state, code, reason, received_world, decided_world) "
             "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -144,7 +147,8 @@ class Officer:
         while True:
             self._poked.clear()
             due = self._store.rows(
-                "select * from tasks where (clock = 'world' and due <= ?) or (clock = 'real' and due <= ?) order by due, id limit 200",
+                "select * from tasks where (clock = 'world' and due <= ?) or (clock = 'real' and due <= ?) order "
+                "by due, id limit 200",
                 (self._clock.now(), time.time()),
             )
             for task in due:
@@ -166,10 +170,8 @@ class Officer:
             waits.append(self._clock.real_until(world[0]))
         if real and real[0] is not None:
             waits.append(real[0] - time.time())
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._poked.wait(), max(0.001, min(waits)))
-        except TimeoutError:
-            pass
 
     def _do(self, kind: str, transaction: str) -> None:
         filing = self._filing(transaction)
@@ -187,7 +189,8 @@ class Officer:
         year = datetime.fromtimestamp(self._clock.now(), VIETNAM).year
         agency = filing["agency"] if len(filing["agency"]) == 5 else "00101"
         last = self._store.write(
-            "insert into numbers (year, agency, last) values (?, ?, 1) on conflict do update set last = last + 1 returning last",
+            "insert into numbers (year, agency, last) values (?, ?, 1) on conflict do update set last = last + 1 "
+            "returning last",
             (year, agency),
         ).fetchone()[0]
         self._store.write(
@@ -232,12 +235,14 @@ class Officer:
         )
         if filing["procedure"] == STOP:
             self._store.write(
-                "update units set provider_code = '', provider_name = '', active_transaction = null where unit_code = ?",
+                "update units set provider_code = '', provider_name = '', active_transaction = null where "
+                "unit_code = ?",
                 (filing["unit_code"],),
             )
 
     def _mail(self, transaction: str, now: float) -> None:
-        """Write the result mail of a filing, once; when it goes out and how it looks is up to the faults of the point `mail`."""
+        """Write the result mail of a filing, once; when it goes out and how it looks is up to the faults of the point
+        `mail`."""
         if self._store.row("select 1 from mails where transaction_id = ?", (transaction,)) is not None:
             return
         filing = self._filing(transaction)
@@ -265,7 +270,8 @@ class Officer:
         if register:
             expires = now + CODE_LIFE if "STALE" in quirks else None
             self._store.write(
-                "insert into codes (transaction_id, unit_code, code, issued_world, expires_world) values (?, ?, ?, ?, ?)",
+                "insert into codes (transaction_id, unit_code, code, issued_world, expires_world) "
+                "values (?, ?, ?, ?, ?)",
                 (transaction, unit_code, code, now, expires),
             )
         state = "no-address" if not recipient else "withheld" if "NEVER" in quirks else "queued"
@@ -283,7 +289,8 @@ class Officer:
     def _queue(self, transaction: str, look: Look, recipient: str | None, due: float, state: str) -> None:
         message_id = f"<{secrets.token_hex(12)}@{self._settings.mail_from.rpartition('@')[2]}>"
         self._store.write(
-            "insert into mails (transaction_id, kind, unit_code, recipient, message_id, look, genuine, due_world, state) "
+            "insert into mails (transaction_id, kind, unit_code, recipient, message_id, look, genuine, due_world, "
+            "state) "
             "values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 transaction,

@@ -38,7 +38,8 @@ class SmtpConnection:
         self._pipelining = False
 
     async def send(self, recipient: str, mail: bytes) -> None:
-        """Return when the server has taken the mail. Raises MailRefused, MailPutOff, OSError, TimeoutError, EOFError."""
+        """Return when the server has taken the mail. Raises MailRefused, MailPutOff, OSError, TimeoutError,
+        EOFError."""
         try:
             async with asyncio.timeout(TIMEOUT):
                 await self._send(recipient, mail)
@@ -111,7 +112,8 @@ class SmtpConnection:
 
 
 class Postman:
-    """Sends what is queued and due. A crash between the server's 250 and our note sends one mail again, with its Message-ID."""
+    """Sends what is queued and due. A crash between the server's 250 and our note sends one mail again, with its
+    Message-ID."""
 
     def __init__(self, store: Store, clock: WorldClock, sender: Sender, server: Address, connections: int) -> None:
         self._store, self._clock, self._sender = store, clock, sender
@@ -137,7 +139,8 @@ class Postman:
             self._poked.clear()
             if self._ready.qsize() < BATCH // 2:
                 for mail in self._store.rows(
-                    "select * from mails where state = 'queued' and due_world <= ? and retry_real <= ? order by due_world, id limit ?",
+                    "select * from mails where state = 'queued' and due_world <= ? and retry_real <= ? order by "
+                    "due_world, id limit ?",
                     (self._clock.now(), time.time(), BATCH + len(self._under_way)),
                 ):
                     if mail["id"] not in self._under_way:

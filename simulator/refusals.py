@@ -1,6 +1,6 @@
 """Why the agency refuses: the codes and their sentences.
 
-CE007 and CE044 are the agency's own (domain.md §7.1); the SIM codes are invented, under a prefix nobody mistakes for real ones.
+CE007 and CE044 are the agency's own (domain.md §7.1); the SIM codes are invented.
 """
 
 from __future__ import annotations

@@ -12,7 +12,10 @@ from simulator.refusals import Refusal
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 TITLES = {"04_DK-IVAN": "Đăng ký sử dụng dịch vụ I-VAN", "06_NG-IVAN": "Ngừng sử dụng dịch vụ I-VAN"}
-SIGNED_BY = "<TTCKY_BHXH><TTCKY><SUBJECT>CN=BHXH Việt Nam (mô phỏng)</SUBJECT><SERIAL>00</SERIAL><TIME>{time}</TIME></TTCKY></TTCKY_BHXH>"
+SIGNED_BY = (
+    "<TTCKY_BHXH><TTCKY><SUBJECT>CN=BHXH Việt Nam (mô phỏng)</SUBJECT><SERIAL>00</SERIAL><TIME>"
+    "{time}</TIME></TTCKY></TTCKY_BHXH>"
+)
 NOTE = (
     "<XACNHAN_GDICH><TTDVI><TEN_DVI>{unit_name}</TEN_DVI><MA_DVI>{unit_code}</MA_DVI><MST>{tax_code}</MST><TEN_COQUAN>{agency}</TEN_COQUAN>"
     "<DIADIEM>{place}</DIADIEM><NGAY_THONGBAO>{today}</NGAY_THONGBAO></TTDVI><TTGDICH><SO_HSO>{number}</SO_HSO><TEN_GDICH>{title}</TEN_GDICH>"

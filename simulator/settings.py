@@ -52,10 +52,12 @@ def parser() -> argparse.ArgumentParser:
     """The command line with all its help."""
     make = argparse.ArgumentParser(
         prog="python -m simulator",
-        description="The social-insurance agency as seen from outside, for tests and demonstrations. Serves the gateway of "
+        description="The social-insurance agency as seen from outside, for tests and demonstrations. Serves the "
+        "gateway of "
         "docs/gateway.md, decides what is filed, mails codes and keeps a ledger of everything that arrived "
         "(GET /ledger, or DIR/simulator.db). Faults come by magic unit codes and by script: see simulator/README.md.",
-        epilog="Exit status: 0 ended by SIGTERM or SIGINT, 1 cannot start, 2 wrong arguments or not in environment test.",
+        epilog="Exit status: 0 ended by SIGTERM or SIGINT, 1 cannot start, 2 wrong arguments or not in environment "
+        "test.",
     )
     make.add_argument(
         "--listen",
@@ -146,7 +148,8 @@ def read(arguments: list[str] | None = None) -> Settings:
     given = parser().parse_args(arguments)
     if given.environment != "test":
         raise WrongEnvironment(
-            f"The simulated agency runs only in environment test, and this is {given.environment}: start it with --environment test, "
+            f"The simulated agency runs only in environment test, and this is {given.environment}: start it with "
+            "--environment test, "
             "and never beside real dossiers."
         )
     if given.speed <= 0:

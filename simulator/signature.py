@@ -1,7 +1,7 @@
 """The employer's signature: XMLDSig in the agency's shape (domain.md §5.1), verified with the agency's own code.
 
-One enveloped signature at Hoso/CKy_Dvi over the whole document, inclusive C14N, rsa-sha256. Whoever signed must be the unit:
-the certificate's subject names its MST in a UID attribute. No chain is built: test certificates have no common root.
+One enveloped signature at Hoso/CKy_Dvi over the whole document, inclusive C14N, rsa-sha256. Whoever signed must be
+the unit: the certificate's subject names its MST in a UID attribute. No chain is built.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _read(der: bytes) -> Certificate:
 def _isolated_c14n(element: etree._Element) -> bytes:
     """Inclusive C14N of a part of a document.
 
-    lxml writes spurious xmlns="" when the part inherits a default namespace, so the part is parsed again by itself first.
+    lxml writes spurious xmlns="" when the part inherits a default namespace, so it is parsed again by itself first.
     """
     return etree.tostring(etree.fromstring(etree.tostring(element, with_tail=False)), method="c14n")
 
@@ -113,7 +113,8 @@ def _taken_out(signature: etree._Element) -> None:
 
 
 def verify(root: etree._Element) -> Certificate:
-    """The signer of a document. Refuses what is not signed whole, by an accepted algorithm, unaltered. Takes the signature out of `root`."""
+    """The signer of a document. Refuses what is not signed whole, by an accepted algorithm, unaltered. Takes the
+    signature out of `root`."""
     found = list(root.iter(SIGNATURE))
     if not found:
         raise Refusal("SIM024")

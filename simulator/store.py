@@ -1,7 +1,7 @@
 """What the agency remembers: one SQLite file, written by group commit.
 
-Statements run at once inside an open transaction; `settled()` returns when that transaction is committed, and every answer
-waits for it. So what a caller was told survives kill -9, and a thousand filings a second share a few commits.
+Statements run at once inside an open transaction; `settled()` returns when that transaction is committed, and every
+answer waits for it. So what a caller was told survives kill -9, and a thousand filings a second share a few commits.
 """
 
 from __future__ import annotations

@@ -12,7 +12,10 @@ from aiohttp import web
 
 from simulator.mails import windows_1258
 
-PROXY_PAGE = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n"
+PROXY_PAGE = (
+    b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1>"
+    b"</center>\r\n</body>\r\n</html>\r\n"
+)
 BUSY_PAGE = b"<html><body>Service Unavailable</body></html>\r\n"
 
 

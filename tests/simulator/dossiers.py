@@ -118,10 +118,14 @@ class Dossier:
     def unsigned(self) -> str:
         """The document with an empty signature box."""
         values = self.values()
-        tag = lambda name: f"<{name}>{escape(values[name])}</{name}>"
+
+        def tag(name: str) -> str:
+            return f"<{name}>{escape(values[name])}</{name}>"
+
         signing = ("SERIAL", "SUBJECT", "BEGIN", "END")
         content = "".join(tag(name) for name in values if name not in signing)
-        return f"<Hoso><NoiDung>{content}<TTCKY>{''.join(tag(n) for n in signing if n in values)}</TTCKY></NoiDung><CKy_Dvi/></Hoso>"
+        seal = "".join(tag(name) for name in signing if name in values)
+        return f"<Hoso><NoiDung>{content}<TTCKY>{seal}</TTCKY></NoiDung><CKy_Dvi/></Hoso>"
 
     def body(self) -> bytes:
         """The signed document."""
@@ -150,8 +154,10 @@ def sign(document: str, dossier: Dossier) -> bytes:
     hashing = hashes.SHA1() if dossier.algorithm == RSA_SHA1 else hashes.SHA256()
     info = (
         f'<SignedInfo xmlns="{DS}"><CanonicalizationMethod Algorithm="{C14N}"></CanonicalizationMethod>'
-        f'<SignatureMethod Algorithm="{dossier.algorithm}"></SignatureMethod><Reference URI="{dossier.uri}"><Transforms>'
-        f'<Transform Algorithm="{DS}enveloped-signature"></Transform></Transforms><DigestMethod Algorithm="{SHA256}"></DigestMethod>'
+        f'<SignatureMethod Algorithm="{dossier.algorithm}"></SignatureMethod><Reference URI="{dossier.uri}">'
+        f"<Transforms>"
+        f'<Transform Algorithm="{DS}enveloped-signature"></Transform></Transforms><DigestMethod '
+        f'Algorithm="{SHA256}"></DigestMethod>'
         f"<DigestValue>{digest}</DigestValue></Reference></SignedInfo>"
     )
     value = base64.b64encode(dossier.by.key.sign(info.encode(), padding.PKCS1v15(), hashing)).decode()
@@ -169,8 +175,10 @@ def sign(document: str, dossier: Dossier) -> bytes:
         else "<KeyName>khóa</KeyName>"
     )
     signature = (
-        f'<Signature xmlns="{DS}" Id="sigid">{info.replace(f" xmlns={chr(34)}{DS}{chr(34)}", "")}<SignatureValue>{value}</SignatureValue>'
-        f'<KeyInfo>{modulus}{certificate}</KeyInfo><Object><SignatureProperties Id="proid"><SignatureProperty Target="#sigid"><SigningTime '
+        f'<Signature xmlns="{DS}" Id="sigid">{info.replace(f" xmlns={chr(34)}{DS}{chr(34)}", "")}<SignatureValue>'
+        f"{value}</SignatureValue>"
+        f'<KeyInfo>{modulus}{certificate}</KeyInfo><Object><SignatureProperties Id="proid"><SignatureProperty '
+        f'Target="#sigid"><SigningTime '
         'xmlns="http://example.org/#signatureProperties">2026-11-22T08:00:00Z</SigningTime></SignatureProperty></SignatureProperties></Object></Signature>'
     )
     if dossier.place == "CKy_Dvi":
