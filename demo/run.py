@@ -47,9 +47,9 @@ def say(text: str) -> None:
 async def set_up(own: House, world: World, needs: Needs) -> str:
     """Tenant, mailboxes, signing profiles and an API key, as people would make them. Returns the key."""
     await own.set_up.add_tenant(TENANT, "Khách hàng thử nghiệm", "demo")
-    ports = {box["address"]: box["port"] for box in world.read("post/post.json")["boxes"]}
+    boxes = world.read("post/post.json")["boxes"]
     for address in needs.addresses:
-        settings = MailboxSettings("127.0.0.1", ports[address], address, tls="none")
+        settings = MailboxSettings("127.0.0.1", boxes[address]["port"], address, tls="none")
         await own.set_up.add_mailbox(TENANT, address, "shared", settings, world.boxes[address], "demo")
     authority = Authority()
     for name, tax_code, employer in needs.profiles:
@@ -75,7 +75,7 @@ class Progress:
             "select coalesce(e.stage, 'requested') as stage, count(*) as n from intake.batch_row r left join ops.enrolment e "
             "on e.enrolment = r.enrolment where r.batch = $1 and r.outcome in ('accepted', 'amended') group by 1", self._batch)
         stages = Counter({r["stage"]: r["n"] for r in rows})
-        batch = await db.fetchrow("select state, rows, position from intake.batch where batch = $1", self._batch)
+        [batch] = await db.fetch("select state, rows, position from intake.batch where batch = $1", self._batch)
         heads = await db.fetchval("select sum(next) from log.head")
         asked = await db.fetchval("select count(*) from log.call where lane <> 'agency.replies' or unsure")
         seen = (heads, asked, batch["position"], tuple(sorted(stages.items())))
@@ -180,7 +180,7 @@ async def main(args: argparse.Namespace) -> int:
         say(f"starting a made-up world in {args.var}: an agency, {len(needs.addresses)} mailboxes, {len(needs.profiles)} signing keys")
         world.start_post(needs.addresses or ("nobody@demo.example",))
         post = await world.until("post/post.json", "post")
-        world.start_simulator(post["smtp_port"])
+        world.start_simulator(post["smtp"]["port"])
         await world.until("simulator/simulator.json", "simulator")
         world.start_hoso()
         await world.until("hoso/up.json", "hoso", 90)

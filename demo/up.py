@@ -34,7 +34,7 @@ async def main(folder: Path) -> int:
             (world.folder / stale).unlink(missing_ok=True)
         world.start_post((ADDRESS,))
         post = await world.until("post/post.json", "post")
-        world.start_simulator(post["smtp_port"])
+        world.start_simulator(post["smtp"]["port"])
         await world.until("simulator/simulator.json", "simulator")
         world.start_hoso()
         up = await world.until("hoso/up.json", "hoso", 90)
@@ -62,7 +62,7 @@ async def main(folder: Path) -> int:
 async def _set_up(own: House, world: World) -> str:
 
     await own.set_up.add_tenant(TENANT, "Khách hàng thử nghiệm", "up")
-    port = next(b["port"] for b in world.read("post/post.json")["boxes"] if b["address"] == ADDRESS)
+    port = world.read("post/post.json")["boxes"][ADDRESS]["port"]
     await own.set_up.add_mailbox(TENANT, ADDRESS, "shared", MailboxSettings("127.0.0.1", port, ADDRESS, tls="none"), world.boxes[ADDRESS], "up")
     if not await own.set_up.profiles(TENANT):
         await own.set_up.add_pkcs12(TENANT, "demo", Authority().pkcs12(TAX_CODE, "Công ty thử nghiệm", "demo"), "demo", "up")
