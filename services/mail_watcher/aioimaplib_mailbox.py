@@ -18,7 +18,8 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-from aioimaplib import aioimaplib  # type: ignore[import-untyped]
+from aioimaplib import aioimaplib
+from imapclient import imap_utf7
 
 from services.mail_watcher.mailbox import (
     CHUNK,
@@ -56,14 +57,14 @@ class _Protocol(aioimaplib.IMAP4ClientProtocol):  # type: ignore[misc]
     def data_received(self, data: bytes) -> None:
         try:
             super().data_received(data)
-        except Exception as error:  # noqa: BLE001 its text may hold the LOGIN command
+        except Exception as error:  # its text may hold the LOGIN command
             self._lost(f"the server's answer cannot be read ({type(error).__name__})")
             self.transport.abort()
 
     async def welcome(self, command: bytes) -> None:
         try:
             await super().welcome(command)
-        except Exception as error:  # noqa: BLE001 runs as a task that nobody awaits
+        except Exception as error:  # runs as a task that nobody awaits
             self._lost(f"the server did not greet ({type(error).__name__})")
             self.transport.abort()
 
@@ -99,7 +100,7 @@ class AioimaplibMailbox:
         if self._access.tls == "starttls":
             raise MailboxRefused("this adapter has no STARTTLS: set tls to implicit, or the adapter to imapclient")
         context = tls_context(self._access)
-        user, folder = quoted(self._access.user), quoted(self._access.folder)
+        user, folder = quoted(self._access.user), self._folder()
         quoted(self._access.password.reveal())
         await self.close()
         self._gone = asyncio.get_running_loop().create_future()
@@ -121,7 +122,7 @@ class AioimaplibMailbox:
             raise MailboxRefused(f"the server has no folder {self._access.folder}")
 
     async def status(self) -> tuple[int, int]:
-        answer = await self._command(self._live().select(quoted(self._access.folder)))
+        answer = await self._command(self._live().select(self._folder()))
         text = b"\n".join(bytes(line) for line in answer.lines)
         validity, following = (re.search(rb"\[" + name + rb" (\d+)\]", text) for name in (b"UIDVALIDITY", b"UIDNEXT"))
         if validity is None or following is None:
@@ -169,6 +170,7 @@ class AioimaplibMailbox:
 
     async def idle(self, timeout: float) -> None:
         client = self._live()
+        await self._command(client.noop())  # some servers tell what came before IDLE only in answer to a command
         if client.protocol.exists != self._searched_exists:
             self._searched_exists = client.protocol.exists  # said in passing: one hint, IDLE would not say it again
             return
@@ -236,6 +238,10 @@ class AioimaplibMailbox:
         """Which are not expunged; a search by UID sees what a fetch passes over in silence."""
         answer = await self._command(self._live().uid_search("UID " + ",".join(map(str, uids)), charset=None))
         return [int(word) for line in answer.lines[:-1] for word in bytes(line).split() if word.isdigit()]
+
+    def _folder(self) -> str:
+        """In modified UTF-7 (RFC 3501 §5.1.3), quoted."""
+        return quoted(imap_utf7.encode(self._access.folder).decode("ascii"))
 
     def _live(self) -> Any:
         if self._client is None or self._gone is None or self._gone.done():

@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-import imapclient  # type: ignore[import-untyped]
-from imapclient.exceptions import IMAPClientError, LoginError  # type: ignore[import-untyped]
+import imapclient
+from imapclient.exceptions import IMAPClientError, LoginError
 
 from services.mail_watcher.mailbox import (
     CHUNK,
@@ -150,8 +150,10 @@ class ImapclientMailbox:
         await self._do(lambda: self._idle(min(timeout, RE_IDLE_S)))
 
     def _idle(self, timeout: float) -> None:
-        if self._exists() != self._searched_exists:
-            self._searched_exists = self._exists()
+        said, now = self._client.noop()[1], self._exists()
+        told = [item for item in said if isinstance(item, tuple) and b"EXISTS" in item]
+        if told or now != self._searched_exists:
+            self._searched_exists = now  # said in passing: one hint, IDLE would not say it again
             return
         ends = time.monotonic() + timeout
         if not self._client.has_capability("IDLE"):
@@ -204,6 +206,6 @@ class ImapclientMailbox:
         except asyncio.CancelledError:
             self._stopping = True
             raise
-        except Exception as error:  # noqa: BLE001 sockets, imaplib and the parser raise unrelated types; all mean "connect again"
+        except Exception as error:  # sockets, imaplib and the parser raise unrelated types; all mean "connect again"
             self._stopping = True
             raise MailboxDown(f"the connection or the protocol failed ({type(error).__name__})") from None

@@ -227,5 +227,5 @@ def parse(raw: bytes) -> ParsedMail:
         )
     except HostileMail:
         raise
-    except Exception as error:  # noqa: BLE001 one poisonous mail must not stop a mailbox
+    except Exception as error:  # one poisonous mail must not stop a mailbox
         raise HostileMail(f"cannot be parsed ({type(error).__name__})") from None

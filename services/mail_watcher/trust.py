@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-import dkim  # type: ignore[import-untyped]
-import dkim.util  # type: ignore[import-untyped]
+import dkim
+import dkim.util
 
 from services.mail_watcher.parser import ONCE, ParsedMail, head_of
 
@@ -142,7 +142,7 @@ def _verified(raw: bytes, domain: str, records: Mapping[str, str], arrived_at: d
         try:
             if _matches(raw, nth, txt):
                 return Trusted(f"dkim {domain}")
-        except Exception:  # noqa: BLE001 dkimpy raises assorted errors on malformed signatures; all mean "not verified"
+        except Exception:  # dkimpy raises assorted errors on malformed signatures; all mean "not verified"
             why = "its DKIM signature cannot be read"
     return Quarantined(why)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
+import getpass
 import imaplib
 import ipaddress
 import os
@@ -64,8 +66,12 @@ service imap-login {{
     port = {tls_port}
   }}
 }}
+auth_failure_delay = 0
 service anvil {{
   chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service stats {{
   chroot =
@@ -154,8 +160,6 @@ class Dovecot:
         self.port, self.tls_port = free_port(), free_port()
         self.users = 0
         root = os.getuid() == 0
-        import getpass
-
         user = "dovecot" if root else getpass.getuser()
         self.conf = self.dir / "dovecot.conf"
         self_signed(self.dir)
@@ -270,10 +274,8 @@ class HostileServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.append(writer)
-        try:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             await self._talk(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         greeting = {

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from services.mail_watcher.aioimaplib_mailbox import AioimaplibMailbox
 from services.mail_watcher.mailbox import Fetched, Mailbox, MailboxRefused
 from tests.contract.mailbox.conftest import Open
 from tests.contract.mailbox.servers import PASSWORD, Dovecot, Server
@@ -40,7 +41,8 @@ async def test_an_empty_mailbox_has_nothing_after_any_uid(server: Server, opened
     mailbox = opened(server.port, user)
     await mailbox.connect()
     validity, following = await mailbox.status()
-    assert validity > 0 and following > 0
+    assert validity > 0
+    assert following > 0
     assert list(await mailbox.fetch_after(0, 50)) == []
 
 
@@ -193,9 +195,9 @@ async def test_tls_with_an_unknown_certificate_needs_a_person(dovecot: Dovecot, 
 async def test_starttls_works_or_is_refused_in_a_sentence(dovecot: Dovecot, opened: Open) -> None:
     user = dovecot.user()
     mailbox = opened(dovecot.port, user, tls="starttls", ca_file=str(dovecot.dir / "cert.pem"))
-    try:
-        await mailbox.connect()
-    except MailboxRefused as refused:
-        assert "imapclient" in str(refused)
+    if isinstance(mailbox, AioimaplibMailbox):
+        with pytest.raises(MailboxRefused, match="imapclient"):
+            await mailbox.connect()
         return
+    await mailbox.connect()
     assert (await mailbox.status())[0] > 0

@@ -191,14 +191,16 @@ async def test_a_code_reaches_its_enrolment_and_only_the_vault_has_it(
         dict(row)
         for row in await house.pool.fetch("select * from mail_watcher.mail where mailbox = $1", house.settings.id)
     ]
-    assert CODE not in repr(tables) and CODE not in caplog.text and CODE not in repr(house.told)
+    assert CODE not in repr(tables)
+    assert CODE not in caplog.text and CODE not in repr(house.told)
     assert await house.states() == ["matched"]
 
 
 async def test_a_mail_before_its_expectation_is_parked_and_found_later(house: House) -> None:
     await house.scan([activation()])
     await house.match()
-    assert await house.states() == ["parked"] and not house.told
+    assert await house.states() == ["parked"]
+    assert not house.told
     unit, fact = house.expected(unit_code="AB1111C", unit_name="KHÁC", contact="x@y.example", tax_code="9999999999")
     await house.consume(unit, fact)
     await house.match()
@@ -206,7 +208,8 @@ async def test_a_mail_before_its_expectation_is_parked_and_found_later(house: Ho
     unit, fact = house.expected()
     await house.consume(unit, fact)
     await house.match()
-    assert await house.states() == ["matched"] and house.facts()[0].dossier == fact.dossier
+    assert await house.states() == ["matched"]
+    assert house.facts()[0].dossier == fact.dossier
 
 
 async def test_no_mail_is_matched_before_the_consumer_has_read_the_heads_noted_with_it(house: House) -> None:
@@ -223,7 +226,8 @@ async def test_no_mail_is_matched_before_the_consumer_has_read_the_heads_noted_w
     await house.consume(*second)
     await house.pool.execute(position, store.GROUP, store.TOPIC, 7)
     await house.match()
-    assert await house.states() == ["undecided"] and not house.told
+    assert await house.states() == ["undecided"]
+    assert not house.told
 
 
 async def test_the_same_bytes_count_once_also_after_another_uidvalidity(house: House) -> None:
@@ -307,7 +311,9 @@ async def test_a_stop_mail_that_names_only_its_number_waits_for_the_number(house
     )
     await house.match()
     (told,) = house.facts()
-    assert isinstance(told, StopResultArrived) and not told.accepted and "sai chữ ký" in told.text
+    assert isinstance(told, StopResultArrived)
+    assert not told.accepted
+    assert "sai chữ ký" in told.text
 
 
 async def test_a_code_that_the_vault_destroyed_is_matched_without_an_event(house: House) -> None:
@@ -317,7 +323,8 @@ async def test_a_code_that_the_vault_destroyed_is_matched_without_an_event(house
     for ref in [ref for ref, (_, _, purpose, _) in house.vault.kept.items() if purpose == "code"]:
         await house.vault.destroy(ref)
     await house.match()
-    assert await house.states() == ["matched"] and not house.told
+    assert await house.states() == ["matched"]
+    assert not house.told
 
 
 async def test_fifty_branches_one_mailbox_one_name_one_tax_code(house: House) -> None:
@@ -346,7 +353,8 @@ async def test_fifty_branches_one_mailbox_one_name_one_tax_code(house: House) ->
         assert house.vault.kept[told.code][3].decode() == codes[by_enrolment[told.enrolment]]
     assert {told.enrolment for told in house.facts()} == set(by_enrolment)
     states = await house.states()
-    assert states.count("matched") == 100 and states.count("undecided") == 10
+    assert states.count("matched") == 100
+    assert states.count("undecided") == 10
 
 
 async def test_a_mail_to_an_own_address_needs_nothing_else(house: House) -> None:
