@@ -1,0 +1,208 @@
+"""Which attempt a mail belongs to: the rules one by one, and a code that never goes to another unit, in any order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.mail_watcher.matching import Expectation, Foreign, Match, Matched, NoCandidate, Several, match
+from services.mail_watcher.reading import FIRST_TIME, ActivationMail, Keys, OtherMail, StopResultMail, UnclearMail
+from services.mail_watcher.secret import Secret
+
+T0 = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+MAILBOX = UUID(int=1)
+NAME, TAX, CONTACT = "Công ty TNHH Đại Phúc", "0101234567", "ketoan@daiphuc.example"
+
+
+def minutes(n: float) -> datetime:
+    return T0 + timedelta(minutes=n)
+
+
+def expectation(unit: int = 1, **other: object) -> Expectation:
+    made = Expectation(
+        tenant="t", unit=UUID(int=unit), enrolment=UUID(int=1000 + unit), dossier=uuid4(), attempt=1, kind="register",
+        mailbox=MAILBOX, contact=CONTACT, own_contact=False, unit_code=f"TZ{unit:04}Z", unit_name=NAME, tax_code=TAX,
+        number=None, since=T0,
+    )  # fmt: skip
+    return replace(made, **other)  # type: ignore[arg-type]
+
+
+def activation(**keys: str | None) -> ActivationMail:
+    return ActivationMail(Keys(**keys), Secret("7QK2M9XW4T"))
+
+
+def stop(accepted: bool = True, **keys: str | None) -> StopResultMail:
+    return StopResultMail(Keys(**keys), accepted, "Ngừng thành công")
+
+
+def found(
+    reading: ActivationMail | StopResultMail, *among: Expectation, at: datetime = minutes(5), to: str = CONTACT
+) -> Match:
+    return match(reading, (to,) if to else (), at, among)
+
+
+def test_a_unit_code_leads_to_its_unit() -> None:
+    one, two = expectation(1), expectation(2)
+    assert found(activation(unit_code="TZ0002Z", unit_name=NAME), one, two) == Matched(two)
+
+
+def test_the_kind_has_to_fit() -> None:
+    assert found(stop(unit_code="TZ0001Z"), expectation(1)) == NoCandidate()
+    assert found(activation(unit_code="TZ0001Z"), expectation(1, kind="stop")) == NoCandidate()
+
+
+def test_an_unknown_unit_code_is_parked_even_when_the_name_fits() -> None:
+    assert found(activation(unit_code="AB1111C", unit_name=NAME), expectation(1)) == NoCandidate()
+
+
+def test_a_code_that_says_one_unit_and_a_name_that_says_another() -> None:
+    one, two = expectation(1, unit_name="Chi nhánh Huế"), expectation(2, unit_name="Chi nhánh Vinh")
+    assert isinstance(found(activation(unit_code="TZ0001Z", unit_name="Chi nhánh Vinh"), one, two), Several)
+    assert isinstance(found(activation(unit_code="TZ0001Z", unit_name="Chi nhánh Vinh"), one), Several)
+    assert isinstance(found(activation(unit_code="TZ0001Z", tax_code="0309999999"), one), Several)
+
+
+def test_a_shortened_name_is_no_contradiction_unless_it_is_anothers() -> None:
+    branch, parent = expectation(1, unit_name=NAME + " - Chi nhánh Huế"), expectation(2)
+    mail = activation(unit_code="TZ0001Z", unit_name=NAME)
+    assert found(mail, branch) == Matched(branch)
+    assert isinstance(found(mail, branch, parent), Several)
+
+
+def test_a_number_names_its_attempt() -> None:
+    first = expectation(1, number="00001/2026/00101")
+    second = expectation(1, attempt=2, since=minutes(3), number="00002/2026/00101")
+    assert found(activation(unit_code="TZ0001Z", number="00001/2026/00101"), first, second) == Matched(first)
+    assert found(stop(number="00002/2026/00101"), replace(first, kind="stop"), replace(second, kind="stop")) == Matched(
+        replace(second, kind="stop")
+    )
+
+
+def test_a_number_not_known_yet_waits_unless_one_attempt_is_left() -> None:
+    numbered, open_one = expectation(1, number="00001/2026/00101"), expectation(1, attempt=2, since=minutes(1))
+    mail = activation(unit_code="TZ0001Z", number="00002/2026/00101")
+    assert found(mail, numbered) == NoCandidate()
+    assert found(mail, numbered, open_one) == Matched(open_one)
+    assert found(mail, open_one, expectation(1, attempt=3, since=minutes(2))) == NoCandidate()
+
+
+def test_a_number_of_one_unit_with_the_code_of_another() -> None:
+    one, two = expectation(1, number="00001/2026/00101"), expectation(2)
+    assert isinstance(found(activation(unit_code="TZ0002Z", number="00001/2026/00101"), one, two), Several)
+
+
+def test_the_newest_attempt_filed_before_the_mail() -> None:
+    first, second = expectation(1), expectation(1, attempt=2, since=minutes(10))
+    mail = activation(unit_code="TZ0001Z")
+    assert found(mail, first, second, at=minutes(5)) == Matched(first)
+    assert found(mail, first, second, at=minutes(11)) == Matched(second)
+    assert found(mail, first, second, at=minutes(-60)) == NoCandidate()
+    assert found(mail, first, second, at=minutes(-1)) == Matched(first)  # within the skew of a server's clock
+
+
+def test_another_delivery_address_is_a_contradiction() -> None:
+    one = expectation(1)
+    assert isinstance(found(activation(unit_code="TZ0001Z"), one, to="else@daiphuc.example"), Several)
+    assert found(activation(unit_code="TZ0001Z"), one, to="") == Matched(one)
+
+
+def test_an_own_address_decides_alone_and_nothing_may_contradict() -> None:
+    one = expectation(1, contact="own+1@x.example", own_contact=True)
+    two = expectation(2, contact="own+2@x.example", own_contact=True)
+    assert found(activation(unit_code=FIRST_TIME), one, two, to="own+2@x.example") == Matched(two)
+    assert found(stop(), replace(one, kind="stop"), to="own+1@x.example") == Matched(replace(one, kind="stop"))
+    assert isinstance(found(activation(unit_code="TZ0002Z"), one, two, to="own+1@x.example"), Several)
+    assert isinstance(found(activation(unit_name="Công ty khác"), one, to="own+1@x.example"), Several)
+
+
+def test_weak_keys_count_only_when_one_unit_ever_fitted() -> None:
+    one, two = expectation(1), expectation(2, settled=True, since=minutes(-1000))
+    weak = activation(unit_code=FIRST_TIME, unit_name=NAME, tax_code=TAX)
+    assert found(weak, one) == Matched(one)
+    assert isinstance(found(weak, one, two), Several)
+    assert found(weak, one, replace(two, unit_name="Công ty khác")) == Matched(one)
+    assert found(activation(unit_name="công ty tnhh đại phúc."), one) == Matched(one)
+    assert found(activation(unit_name="Ai đó"), one) == NoCandidate()
+
+
+def test_an_address_alone_is_never_enough() -> None:
+    assert isinstance(found(activation(), expectation(1)), Several)
+    assert isinstance(found(stop(), expectation(1, kind="stop")), Several)
+
+
+def test_what_is_none_of_ours() -> None:
+    assert match(OtherMail(), (), T0, [expectation(1)]) == Foreign()
+    assert match(UnclearMail("x"), (), T0, [expectation(1)]) == Foreign()
+
+
+# Fifty branches, one mailbox, one company name, one tax code: mails shuffled, doubled, late, and stop mails without a number.
+
+BRANCHES = 50
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> tuple[list[Expectation], list[tuple[int, ActivationMail | StopResultMail, datetime]]]:
+    """Attempts of every branch, and mails about them: (whose it really is, what it says, when it came)."""
+    waiting: list[Expectation] = []
+    mails: list[tuple[int, ActivationMail | StopResultMail, datetime]] = []
+    for unit in draw(st.lists(st.integers(1, BRANCHES), min_size=1, max_size=BRANCHES, unique=True)):
+        attempts = draw(st.integers(1, 3))
+        number = draw(st.booleans())
+        for attempt in range(1, attempts + 1):
+            since = minutes(draw(st.integers(0, 100)))
+            kind = draw(st.sampled_from(["register", "stop"]))
+            n = f"{unit * 10 + attempt:05}/2026/00101" if number else None
+            waiting.append(expectation(unit, attempt=attempt, kind=kind, since=since, number=n))
+            keys = draw(
+                st.sampled_from(
+                    [
+                        Keys(f"TZ{unit:04}Z", NAME, None, None),
+                        Keys(f"TZ{unit:04}Z", None, TAX, n),
+                        Keys(None, NAME, None, n),
+                        Keys(None, NAME, TAX, None),
+                        Keys(FIRST_TIME, NAME, None, None),
+                        Keys(None, None, None, None),
+                    ]
+                )
+            )
+            reading: ActivationMail | StopResultMail = (
+                ActivationMail(keys, Secret(f"A{unit:08}B")) if kind == "register" else StopResultMail(keys, True, "")
+            )
+            late = since + timedelta(minutes=draw(st.integers(0, 300)))
+            mails += [(unit, reading, late)] * draw(st.integers(0, 2))
+    return waiting, draw(st.permutations(mails))
+
+
+@settings(max_examples=150, deadline=None)
+@given(worlds())
+def test_no_mail_ever_goes_to_another_unit(
+    world: tuple[list[Expectation], list[tuple[int, ActivationMail | StopResultMail, datetime]]],
+) -> None:
+    waiting, mails = world
+    for unit, reading, at in mails:
+        verdict = match(reading, (CONTACT,), at, waiting)
+        kind = "register" if isinstance(reading, ActivationMail) else "stop"
+        units = {e.unit for e in waiting if e.kind == kind}
+        if isinstance(verdict, Matched):
+            assert verdict.expectation.unit == UUID(int=unit)
+            assert verdict.expectation.kind == kind
+        elif reading.keys.unit_code == f"TZ{unit:04}Z" and reading.keys.number is None:
+            raise AssertionError(f"a mail with its unit's code was not matched: {verdict}")
+        elif reading.keys.number is None and reading.keys.unit_name and len(units) > 1:
+            assert isinstance(verdict, Several)
+
+
+@settings(max_examples=100, deadline=None)
+@given(worlds(), st.randoms(use_true_random=False))
+def test_the_order_of_the_candidates_does_not_matter(world: tuple[list[Expectation], list[tuple[int, ActivationMail | StopResultMail, datetime]]], random: object) -> None:  # fmt: skip
+    waiting, mails = world
+    shuffled = waiting[::-1]
+    for _, reading, at in mails[:20]:
+        one, other = match(reading, (CONTACT,), at, waiting), match(reading, (CONTACT,), at, shuffled)
+        assert type(one) is type(other)
+        if isinstance(one, Matched) and isinstance(other, Matched):
+            assert one.expectation.unit == other.expectation.unit
