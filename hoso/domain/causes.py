@@ -16,28 +16,104 @@ class Cause:
 
 
 _ROWS = (
-    Cause("unit-code-held", "Mã đơn vị cần được đối chiếu trước khi đăng ký", "Liên hệ bộ phận hỗ trợ để đối chiếu mã đơn vị", ()),
-    Cause("no-unit-code", "Đơn vị chưa có mã đơn vị", "Xin cấp mã tại cơ quan BHXH rồi nhập mã được cấp", ("unit-code",)),
-    Cause("no-profile", "Chưa có chữ ký số nào của mã số thuế này", "Khai báo chữ ký số (hoso profile add) rồi chọn nó", ("profile",)),
-    Cause("signing", "Không ký được hồ sơ", "Kiểm tra lại chữ ký số, chọn chữ ký số đúng hoặc ký lại", ("retry", "profile")),
-    Cause("certificate", "Cơ quan BHXH từ chối chữ ký số", "Kiểm tra lại chữ ký số sau đó nộp lại", ("retry", "profile")),
+    Cause(
+        "unit-code-held",
+        "Mã đơn vị cần được đối chiếu trước khi đăng ký",
+        "Liên hệ bộ phận hỗ trợ để đối chiếu mã đơn vị",
+        (),
+    ),
+    Cause(
+        "no-unit-code", "Đơn vị chưa có mã đơn vị", "Xin cấp mã tại cơ quan BHXH rồi nhập mã được cấp", ("unit-code",)
+    ),
+    Cause(
+        "no-profile",
+        "Chưa có chữ ký số nào của mã số thuế này",
+        "Khai báo chữ ký số (hoso profile add) rồi chọn nó",
+        ("profile",),
+    ),
+    Cause(
+        "signing",
+        "Không ký được hồ sơ",
+        "Kiểm tra lại chữ ký số, chọn chữ ký số đúng hoặc ký lại",
+        ("retry", "profile"),
+    ),
+    Cause(
+        "certificate", "Cơ quan BHXH từ chối chữ ký số", "Kiểm tra lại chữ ký số sau đó nộp lại", ("retry", "profile")
+    ),
     Cause("data", "Cơ quan BHXH từ chối thông tin của hồ sơ", "Hủy đăng ký này, sửa dòng và gửi lại", ("retry",)),
-    Cause("provider", "Không rõ đơn vị đang dùng nhà cung cấp nào", "Cho biết nhà cung cấp hiện tại (mã I-VAN, hoặc VSS cho Cổng BHXH)", ("provider",)),
-    Cause("unknown-code", "Cơ quan BHXH trả về mã lỗi chưa rõ cách xử lý", "Đọc nội dung lỗi rồi quyết định nộp lại hoặc hủy", ("retry",)),
-    Cause("still-held", "Đã ngừng nhà cung cấp cũ mà vẫn bị từ chối vì đơn vị đang có nhà cung cấp",
-          "Hỏi cơ quan BHXH xem nhà cung cấp nào đang giữ đơn vị", ("provider", "retry")),
-    Cause("system-error", "Cơ quan BHXH báo lỗi hệ thống nhiều lần liền", "Đợi hệ thống hoạt động lại rồi nộp lại", ("retry",)),
-    Cause("filing-uncertain", "Không rõ cơ quan BHXH đã nhận hồ sơ hay chưa",
-          "Hỏi cơ quan BHXH: nếu đã nhận trả lời filed (kèm mã giao dịch nếu có), nếu chưa trả lời not-filed", ("filed", "not-filed")),
-    Cause("filing-failed", "Không gửi được hồ sơ tới cơ quan BHXH", "Xem nguyên nhân, khắc phục rồi nộp lại", ("retry",)),
-    Cause("stop-mail-missing", "Không nhận được email kết quả ngừng dịch vụ sau nhiều lần nộp",
-          "Hỏi cơ quan BHXH: nếu đã ngừng trả lời continue, nếu chưa trả lời retry", ("continue", "retry")),
-    Cause("stop-refused", "Cơ quan BHXH từ chối ngừng dịch vụ", "Đọc lý do trong email, xử lý rồi nộp lại", ("retry", "continue")),
-    Cause("activation-mail-missing", "Không nhận được email mã kích hoạt sau nhiều lần nộp", "Kiểm tra địa chỉ email, thư rác, rồi nộp lại", ("retry",)),
+    Cause(
+        "provider",
+        "Không rõ đơn vị đang dùng nhà cung cấp nào",
+        "Cho biết nhà cung cấp hiện tại (mã I-VAN, hoặc VSS cho Cổng BHXH)",
+        ("provider",),
+    ),
+    Cause(
+        "unknown-code",
+        "Cơ quan BHXH trả về mã lỗi chưa rõ cách xử lý",
+        "Đọc nội dung lỗi rồi quyết định nộp lại hoặc hủy",
+        ("retry",),
+    ),
+    Cause(
+        "still-held",
+        "Đã ngừng nhà cung cấp cũ mà vẫn bị từ chối vì đơn vị đang có nhà cung cấp",
+        "Hỏi cơ quan BHXH xem nhà cung cấp nào đang giữ đơn vị",
+        ("provider", "retry"),
+    ),
+    Cause(
+        "system-error",
+        "Cơ quan BHXH báo lỗi hệ thống nhiều lần liền",
+        "Đợi hệ thống hoạt động lại rồi nộp lại",
+        ("retry",),
+    ),
+    Cause(
+        "filing-uncertain",
+        "Không rõ cơ quan BHXH đã nhận hồ sơ hay chưa",
+        "Hỏi cơ quan BHXH: nếu đã nhận trả lời filed (kèm mã giao dịch nếu có), nếu chưa trả lời not-filed",
+        ("filed", "not-filed"),
+    ),
+    Cause(
+        "transaction-missing",
+        "Mã kích hoạt đã về nhưng không rõ mã giao dịch của hồ sơ; mã chỉ có hiệu lực 24 giờ",
+        "Hỏi cơ quan BHXH mã giao dịch rồi trả lời filed kèm mã đó",
+        ("filed",),
+    ),
+    Cause(
+        "duplicate",
+        "Cơ quan BHXH báo hồ sơ trùng với hồ sơ đã nộp",
+        "Hỏi cơ quan BHXH: nếu hồ sơ trước đang được xử lý trả lời filed, nếu không còn hồ sơ nào trả lời not-filed",
+        ("filed", "not-filed"),
+    ),
+    Cause(
+        "filing-failed", "Không gửi được hồ sơ tới cơ quan BHXH", "Xem nguyên nhân, khắc phục rồi nộp lại", ("retry",)
+    ),
+    Cause(
+        "stop-mail-missing",
+        "Không nhận được email kết quả ngừng dịch vụ sau nhiều lần nộp",
+        "Hỏi cơ quan BHXH: nếu đã ngừng trả lời continue, nếu chưa trả lời retry",
+        ("continue", "retry"),
+    ),
+    Cause(
+        "stop-refused",
+        "Cơ quan BHXH từ chối ngừng dịch vụ",
+        "Đọc lý do trong email, xử lý rồi nộp lại",
+        ("retry", "continue"),
+    ),
+    Cause(
+        "activation-mail-missing",
+        "Không nhận được email mã kích hoạt sau nhiều lần nộp",
+        "Kiểm tra địa chỉ email, thư rác, rồi nộp lại",
+        ("retry",),
+    ),
     Cause("code-expired", "Mã kích hoạt hết hạn nhiều lần", "Kiểm tra hộp thư nhận mã rồi nộp lại", ("retry",)),
-    Cause("wrong-code", "Cơ quan BHXH không chấp nhận mã kích hoạt", "Kiểm tra email mã kích hoạt rồi nộp lại", ("retry",)),
-    Cause("activation-uncertain", "Không rõ đơn vị đã được kích hoạt hay chưa",
-          "Hỏi cơ quan BHXH: nếu đã kích hoạt trả lời continue, nếu chưa trả lời retry", ("continue", "retry")),
+    Cause(
+        "wrong-code", "Cơ quan BHXH không chấp nhận mã kích hoạt", "Kiểm tra email mã kích hoạt rồi nộp lại", ("retry",)
+    ),
+    Cause(
+        "activation-uncertain",
+        "Không rõ đơn vị đã được kích hoạt hay chưa",
+        "Hỏi cơ quan BHXH: nếu đã kích hoạt trả lời continue, nếu chưa trả lời retry",
+        ("continue", "retry"),
+    ),
     Cause("roster-failed", "Không lấy được danh sách lao động", "Thử lại, hoặc bỏ qua bước này", ("retry", "continue")),
 )
 CAUSES = {row.name: row for row in _ROWS}

@@ -1,4 +1,4 @@
-"""What an agency's code means for us. The codes are data (`data/rejections.json`), not ifs: the agency's list is not public."""
+"""What an agency's code means for us. Codes are data (`data/rejections.json`), not ifs: nobody publishes the list."""
 
 from __future__ import annotations
 
@@ -65,8 +65,12 @@ def fold(text: str) -> str:
 
 
 def rejections(*extra: dict[str, Any]) -> Rejections:
-    """The shipped table, with rows of `extra` added or put in place of ours. Raises ValueError on a treatment nobody knows."""
+    """The shipped table, rows of `extra` added or put in place of ours. Raises ValueError on an unknown treatment."""
     tables = [json.loads(files("hoso.domain").joinpath("data/rejections.json").read_text("utf-8")), *extra]
-    codes = {row["code"]: (Treatment(row["treatment"]), row.get("text", "")) for t in tables for row in t.get("codes", [])}
-    texts = [(tuple(row["contains"]), Treatment(row["treatment"])) for t in reversed(tables) for row in t.get("texts", [])]
+    codes = {
+        row["code"]: (Treatment(row["treatment"]), row.get("text", "")) for t in tables for row in t.get("codes", [])
+    }
+    texts = [
+        (tuple(row["contains"]), Treatment(row["treatment"])) for t in reversed(tables) for row in t.get("texts", [])
+    ]
     return Rejections(codes, texts)

@@ -1,8 +1,8 @@
 """Where one unit's enrolment stands: a union of shapes, so that illegal states cannot be written down.
 
-    New ─▶ Signing ─▶ Filed ─┬▶ AwaitingStopMail ─▶ Signing (the registration)
-             ▲               └▶ AwaitingCode ─▶ Activating ─▶ Fetching ─▶ Enrolled
-             └── Waiting (a person) ◀── from everywhere;  Cancelled ◀── from everywhere open
+New ─▶ Signing ─▶ Filed ─┬▶ AwaitingStopMail ─▶ Signing (the registration)
+         ▲               └▶ AwaitingCode ─▶ Activating ─▶ Fetching ─▶ Enrolled
+         └── Waiting (a person) ◀── from everywhere;  Cancelled ◀── from everywhere open
 """
 
 from __future__ import annotations
@@ -25,13 +25,27 @@ class Filing:
     number: str | None = None
     transaction: str | None = None
     supersedes: UUID | None = None
+    handed: bool = False
+    """This attempt was handed over to be filed: from now on there may be an answer to it."""
+    past: tuple[str | None, ...] = ()
+    """The transactions of the attempts before this one: a late mail is about one of those."""
 
     def again(self) -> Filing:
         """The next attempt of the same dossier."""
-        return Filing(self.dossier, self.attempt + 1, self.kind, supersedes=self.supersedes)
+        past = (*self.past, self.transaction)
+        return Filing(self.dossier, self.attempt + 1, self.kind, supersedes=self.supersedes, past=past)
 
     def numbered(self, transaction: str | None, number: str | None) -> Filing:
+        """The same attempt, with what the agency calls it."""
         return replace(self, transaction=transaction or self.transaction, number=number or self.number)
+
+    def transaction_of(self, attempt: int) -> str | None:
+        """What the agency calls that attempt; None when it never said."""
+        return self.transaction if attempt == self.attempt else self.past[attempt - 1]
+
+    def may_answer(self, attempt: int) -> bool:
+        """Whether a mail can be about `attempt`: nothing comes back for what was never handed over."""
+        return 1 <= attempt < self.attempt or (attempt == self.attempt and self.handed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +67,8 @@ class Case:
     """The provider that has to be stopped before registering; None when nobody is in the way."""
     stopped: tuple[str, ...] = ()
     """Providers whose stop was confirmed: being refused for one of them again is a person's matter."""
+    superseded: tuple[str, ...] = ()
+    """Keys of earlier requests whose data were replaced: told again, they change nothing."""
     dossiers: int = 0
     rosters: int = 0
     tried: tuple[UUID, ...] = ()
@@ -71,10 +87,15 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A code that came by mail; the code itself is in the vault."""
+    """A code that came by mail, about one attempt; the code itself is in the vault."""
 
     ref: UUID
+    attempt: int
     expires_at: datetime
+
+    def supersedes(self, other: Code | None) -> bool:
+        """A mail about a later attempt, or a later mail about the same one, is the one that counts."""
+        return other is None or (self.attempt, self.expires_at) > (other.attempt, other.expires_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +116,7 @@ class Signing:
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """An attempt was handed over to be filed; the agency has not said that it has it. A code may be faster than the receipt."""
+    """An attempt was handed over to be filed; the agency has not yet said that it has it. `code` was faster than that."""
 
     case: Case
     filing: Filing
@@ -105,30 +126,36 @@ class Filed:
 
 @dataclass(frozen=True, slots=True)
 class AwaitingStopMail:
-    """The agency has the stop; its mail opens the way to the registration (A14)."""
+    """The agency has the stop; its mail opens the way to the registration (A14). `until`: then a new attempt."""
 
     case: Case
     filing: Filing
+    until: datetime
     at: Literal["awaiting-stop-mail"] = "awaiting-stop-mail"
 
 
 @dataclass(frozen=True, slots=True)
 class AwaitingCode:
-    """The agency has the registration; its mail brings the activation code."""
+    """The agency has the registration; its mail brings the activation code. `until`: then a new attempt."""
 
     case: Case
     filing: Filing
+    until: datetime
     at: Literal["awaiting-code"] = "awaiting-code"
 
 
 @dataclass(frozen=True, slots=True)
 class Activating:
-    """A code was given to the agency. `newer`: one that came meanwhile."""
+    """A code was given to the agency. `newer`: one that came meanwhile.
+
+    `asked`: the cause and words a person was asked about when the code came; a code that fails leads back to them.
+    """
 
     case: Case
     filing: Filing
     code: Code
     newer: Code | None = None
+    asked: tuple[str, str] | None = None
     at: Literal["activating"] = "activating"
 
 
@@ -153,12 +180,16 @@ class Enrolled:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A person has to decide or do something (`hoso/domain/causes.py` says what). `filing`: the attempt it is about."""
+    """A person has to decide or do something (`hoso/domain/causes.py` says what).
+
+    `filing`: the attempt it is about. `code`: one that came and cannot be used before the person has answered.
+    """
 
     case: Case
     cause: str
     text: str
     filing: Filing | None = None
+    code: Code | None = None
     at: Literal["waiting"] = "waiting"
 
 
@@ -173,4 +204,3 @@ class Cancelled:
 
 State = New | Signing | Filed | AwaitingStopMail | AwaitingCode | Activating | Fetching | Enrolled | Waiting | Cancelled
 OPEN = (Signing, Filed, AwaitingStopMail, AwaitingCode, Activating, Fetching, Waiting)
-
