@@ -1,8 +1,9 @@
 """The mailbox port on aioimaplib, fenced against what it does not handle (measured with 2.0.3):
 
 * a lost connection fails nothing that is pending: every wait also watches for the loss and has a time limit;
-* answers of about a thousand lines overflow its recursive parser: UIDs are asked in windows, mails in chunks, and what it
-  raises while reading drops the connection instead of reaching the event loop's log, where a password could appear;
+* answers of about a thousand lines overflow its recursive parser: UIDs are asked in windows, mails in chunks, and
+  what it raises while reading drops the connection instead of reaching the event loop's log, where a password could
+  appear;
 * `idle_start` waits for ever when the server says nothing; an EXISTS between two commands wakes no IDLE;
 * it strips "* " inside untagged lines: bodies come as literals, which it leaves alone, and nothing else is believed;
 * user names are not quoted, SEARCH is sent with a CHARSET that some servers refuse.
@@ -206,7 +207,8 @@ class AioimaplibMailbox:
         await asyncio.gather(*left, return_exceptions=True)
 
     async def _uids_after(self, uid: int) -> list[int]:
-        """At least one UID after `uid` when there is any. n:* would return the last mail for every n, so it is bounded."""
+        """At least one UID after `uid` when there is any. n:* would return the last mail for every n, so it is
+        bounded."""
         start, window = uid + 1, WINDOW
         while True:
             last = start + window - 1

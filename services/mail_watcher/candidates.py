@@ -41,7 +41,8 @@ def known_mail(row: Any) -> KnownMail:
     elif said["what"] == "StopResultMail":
         reading = StopResultMail(keys, said["accepted"], said["text"])
     return KnownMail(
-        row["id"], row["mailbox"], row["tenant"], row["state"], row["arrived_at"], row["arrived_by"], reading, row["code"], tuple(row["delivered_to"])
+        row["id"], row["mailbox"], row["tenant"], row["state"], row["arrived_at"], row["arrived_by"], reading,
+        row["code"], tuple(row["delivered_to"]),
     )  # fmt: skip
 
 
@@ -49,12 +50,15 @@ _SELECT = f"""
 with fitting as (
   select dossier, attempt from mail_watcher.expectation where mailbox = $1 and kind = $2 and unit_code = $3
   union select dossier, attempt from mail_watcher.expectation where mailbox = $1 and kind = $2 and number = $4
-  union (select dossier, attempt from mail_watcher.expectation where $6 and mailbox = $1 and kind = $2 and contact = any($5) limit {ENOUGH})
+  union (select dossier, attempt from mail_watcher.expectation where $6 and mailbox = $1 and kind = $2
+    and contact = any($5) limit {ENOUGH})
   union (select dossier, attempt from mail_watcher.expectation where mailbox = $1 and kind = $2 and name_key = $7
     and ($8::text is null or tax_key = $8) limit {ENOUGH})
-  union (select dossier, attempt from mail_watcher.expectation e where $9 and mailbox = $1 and kind = $2 and ($7::text is null or name_key = $7)
-    and ($8::text is null or tax_key = $8) and (cardinality($5::text[]) = 0 or contact = any($5))
-    and not exists (select 1 from mail_watcher.mail m where m.dossier = e.dossier and m.attempt = e.attempt and m.arrived_at < $10)
+  union (select dossier, attempt from mail_watcher.expectation e where $9 and mailbox = $1 and kind = $2
+    and ($7::text is null or name_key = $7) and ($8::text is null or tax_key = $8)
+    and (cardinality($5::text[]) = 0 or contact = any($5))
+    and not exists (select 1 from mail_watcher.mail m
+      where m.dossier = e.dossier and m.attempt = e.attempt and m.arrived_at < $10)
     limit {ENOUGH}))
 select e.*, exists (select 1 from mail_watcher.mail m where m.dossier = e.dossier and m.attempt = e.attempt) as settled,
   $6 and not exists (select 1 from mail_watcher.expectation o

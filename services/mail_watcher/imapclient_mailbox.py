@@ -196,7 +196,8 @@ class ImapclientMailbox:
                 client.shutdown()
 
     async def _do(self, work: Callable[[], T]) -> T:
-        """Runs `work` in the mailbox's thread. The library's errors may hold what was sent, so only their names go on."""
+        """Runs `work` in the mailbox's thread. The library's errors may hold what was sent, so only their names go
+        on."""
         if self._thread is None:
             raise MailboxDown("not connected")
         try:

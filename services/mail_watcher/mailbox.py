@@ -78,7 +78,8 @@ class Mailbox(Protocol):
         ...
 
     async def idle(self, timeout: float) -> None:
-        """Returns when the server hints at something new, or after `timeout` seconds. A hint says nothing more: scan."""
+        """Returns when the server hints at something new, or after `timeout` seconds. A hint says nothing more:
+        scan."""
         ...
 
     async def flag(self, uids: Sequence[int]) -> None:

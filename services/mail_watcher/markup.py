@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 _BLOCKS = frozenset(
     re.findall(
         r"\w+",
-        "address article aside blockquote body br center dd div dl dt fieldset figure footer form h1 h2 h3 h4 h5 h6 header hr "
+        "address article aside blockquote body br center dd div dl dt fieldset figure footer form h1 h2 h3 h4 h5 h6 "
+        "header hr "
         "li main nav ol p pre section table tbody td tfoot th thead tr ul",
     )
 )

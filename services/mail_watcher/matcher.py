@@ -41,7 +41,8 @@ select m.* from mail_watcher.mail m where m.look and m.mailbox = any($1) and not
 order by m.arrived_at, m.id limit $4"""
 _SWEEP = """
 update mail_watcher.mail set look = true where id in (
-  select id from mail_watcher.mail where state = 'parked' and not look and mailbox = any($1) and seen_at > now() - interval '3 days'
+  select id from mail_watcher.mail where state = 'parked' and not look and mailbox = any($1)
+    and seen_at > now() - interval '3 days'
   order by id for update skip locked)"""
 
 
@@ -163,8 +164,8 @@ async def _write(tx: Tx, mail: KnownMail, verdict: Match) -> None:
         case Foreign():
             state, why = (mail.state if mail.state in ("undecided", "quarantined") else "other"), ""
     await tx.execute(
-        "update mail_watcher.mail set state = $2, why = case when $3 = '' then why else $3 end, look = false, enrolment = $4, dossier = $5, attempt = $6 "
-        "where id = $1",
+        "update mail_watcher.mail set state = $2, why = case when $3 = '' then why else $3 end, look = false, "
+        "enrolment = $4, dossier = $5, attempt = $6 where id = $1",
         mail.id,
         state,
         why,

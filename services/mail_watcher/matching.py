@@ -96,8 +96,8 @@ def match(
     """Decides by the rules above.
 
     `candidates` are of one mailbox, at least: all with the mail's number or unit code, all whose own address it was
-    delivered to, some whose name is exactly the mail's; without number and unit code all that agree in name, tax code and
-    address (enough of them to see two units). `arrived_at` is the latest world time at which it can have arrived.
+    delivered to, some whose name is exactly the mail's; without number and unit code all that agree in name, tax code
+    and address (enough of them to see two units). `arrived_at` is the latest world time at which it can have arrived.
     """
     kind = kind_of(reading)
     if not isinstance(reading, ActivationMail | StopResultMail) or kind is None:

@@ -1,7 +1,9 @@
-"""Whether a mail says that a stop was done or refused. The agency's wording is not published, so ordinary ones are taken.
+"""Whether a mail says that a stop was done or refused. The agency's wording is not published, so ordinary ones are
+taken.
 
-Sentence by sentence, without diacritics: what is only a condition or only a receipt is taken out, refusals are looked for
-before successes ("không thành công" contains "thành công"), and a success inside the reason of a refusal does not count.
+Sentence by sentence, without diacritics: what is only a condition or only a receipt is taken out, refusals are looked
+for before successes ("không thành công" contains "thành công"), and a success inside the reason of a
+refusal does not count.
 """
 
 from __future__ import annotations
@@ -15,21 +17,26 @@ from services.mail_watcher.text import fold
 MAX_SAID = 500
 
 _TOPIC = re.compile(
-    r"\bngung\b|\bng-ivan|\b06/ng|cham dut (?:su dung|dich vu|giao dich|dang ky|viec)|huy dang ky (?:su dung|giao dich|dich vu)"
+    r"\bngung\b|\bng-ivan|\b06/ng|cham dut (?:su dung|dich vu|giao dich|dang ky|viec)"
+    r"|huy dang ky (?:su dung|giao dich|dich vu)"
 )
 _TOPIC_MARKED = re.compile(r"\bdừng (?:sử dụng|dịch vụ|giao dịch|đăng ký|tham gia)|đăng ký dừng")
 """With its diacritics, because without them it is also đúng and dùng."""
 _REFUSED = re.compile(
     r"(?:khong|chua|ko) (?:the )?(?:duoc )?(?:co quan bhxh |co quan bao hiem xa hoi )?"
-    r"(?:thanh cong|chap nhan|chap thuan|phe duyet|duyet|dong y|thuc hien duoc|hop le|du dieu kien|giai quyet|ngung|hoan thanh|hoan tat)"
+    r"(?:thanh cong|chap nhan|chap thuan|phe duyet|duyet|dong y|thuc hien duoc|hop le|du dieu kien|giai quyet|ngung"
+    r"|hoan thanh|hoan tat)"
     r"|\btu choi\b|that bai|bi tra lai|bi huy|bi loi"
 )
 _ACCEPTED = re.compile(
-    r"thanh cong|(?:da|duoc) (?:duoc )?ngung|duoc (?:co quan \w+ )?(?:chap nhan|chap thuan|phe duyet|duyet|dong y)|\bchap nhan|\bchap thuan"
-    r"|(?:da|duoc) (?:giai quyet|hoan thanh|hoan tat)|(?:da|co quan \w+) dong y|xac nhan (?:viec )?(?:da )?ngung|da cham dut"
+    r"thanh cong|(?:da|duoc) (?:duoc )?ngung|duoc (?:co quan \w+ )?(?:chap nhan|chap thuan|phe duyet|duyet|dong y)"
+    r"|\bchap nhan|\bchap thuan"
+    r"|(?:da|duoc) (?:giai quyet|hoan thanh|hoan tat)|(?:da|co quan \w+) dong y"
+    r"|xac nhan (?:viec )?(?:da )?ngung|da cham dut"
 )
 _RECEIPT = re.compile(
-    r"(?:tiep nhan|da nhan|nop|gui|ky so)(?: (?:ho so|to khai|yeu cau|dang ky|de nghi)[^.;,]{0,60}?)?(?: da)? thanh cong"
+    r"(?:tiep nhan|da nhan|nop|gui|ky so)"
+    r"(?: (?:ho so|to khai|yeu cau|dang ky|de nghi)[^.;,]{0,60}?)?(?: da)? thanh cong"
     r"|(?:nop|gui|ky nop)[^.;,]{0,80}thanh cong|thanh cong tiep nhan"
 )
 _CONDITION = re.compile(r"\b(?:nếu|trường hợp|khi|để|neu(?! tren| o tren| ro)|truong hop)\b[^,]*(?:,|$)", re.IGNORECASE)

@@ -1,8 +1,8 @@
 """Bytes of a mail to what a reader sees, with every limit checked before the standard parser gets them.
 
 The standard parser recurses by nesting, is quadratic in parameters and encoded words, and the modern policy raises on
-headers that occur in real mail: so the limits are on bytes, the policy is compat32, and each header is decoded on its own.
-`HostileMail` is the only exception that leaves this module.
+headers that occur in real mail: so the limits are on bytes, the policy is compat32, and each header is decoded on its
+own. `HostileMail` is the only exception that leaves this module.
 """
 
 from __future__ import annotations

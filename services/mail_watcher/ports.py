@@ -15,8 +15,8 @@ class Vault(Protocol):
     """Sealed storage; all of it commits on its own, never inside the caller's transaction."""
 
     async def put(self, tenant: str, scope: UUID, purpose: str, data: bytes, /) -> UUID:
-        """Seal; the id is derived from scope and content, so a repeat is harmless. Raises `hoso.store.vault.Erased` when
-        everything of that scope and purpose has been destroyed."""
+        """Seal; the id is derived from scope and content, so a repeat is harmless. Raises `hoso.store.vault.Erased`
+        when everything of that scope and purpose has been destroyed."""
         ...
 
     async def get(self, ref: UUID, /) -> bytes:

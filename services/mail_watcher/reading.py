@@ -1,7 +1,8 @@
 """What a mail says: an activation code, the result of a stop, something else, or nothing that can be relied on.
 
-The rules are domain.md §6.2. Labels are found in text without case and diacritics, values are cut out of the original; a
-label and its value may share a line, stand on two lines or in two cells. What is quoted or forwarded inside is not read.
+The rules are domain.md §6.2. Labels are found in text without case and diacritics, values are cut out of the
+original; a label and its value may share a line, stand on two lines or in two cells. What is quoted or forwarded
+inside is not read.
 """
 
 from __future__ import annotations
@@ -67,14 +68,16 @@ _FORWARD_HEAD = re.compile(r"^(?:from|tu|nguoi gui) ?:.*@")
 _FORWARD_SUBJECT = re.compile(r"^(?:subject|chu de|tieu de) ?:")
 
 _LABELS = {
-    "unit_code": r"so dinh danh(?: cua)?(?: don vi)?|ma don vi|ma dvi|ma so don vi|ma so bhxh(?: cua)? don vi|ma so bhxh|"
+    "unit_code": r"so dinh danh(?: cua)?(?: don vi)?|ma don vi|ma dvi|ma so don vi|"
+    r"ma so bhxh(?: cua)? don vi|ma so bhxh|"
     r"ma so bao hiem xa hoi(?: cua)?(?: don vi)?|ma (?:don vi )?bhxh(?: cua don vi)?",
     "tax_code": r"ma so thue(?:/ ?ma ngan sach)?(?: cua)?(?: don vi)?|mst",
     "unit_name": r"ten (?:cua )?(?:don vi|doanh nghiep|nguoi su dung lao dong|to chuc|cong ty)|ten doi tuong|ten dvi",
     "number": r"so ho so|ma ho so|ho so so|so tiep nhan",
     "code": r"ma (?:so )?(?:kich hoat|xac nhan|xac thuc)|activation code",
-    "other": r"ma giao dich|ma tra cuu|so tham chieu|dien thoai|hotline|tong dai|duong day nong|email|thu dien tu|dia chi|"
-    r"co quan bhxh|ly do|ket qua|trang thai|thoi gian|ngay(?= ?:)|noi dung|mat khau|tai khoan|so tai khoan|mst ca nhan",
+    "other": r"ma giao dich|ma tra cuu|so tham chieu|dien thoai|hotline|tong dai|duong day nong|"
+    r"email|thu dien tu|dia chi|co quan bhxh|ly do|ket qua|trang thai|thoi gian|ngay(?= ?:)|noi dung|"
+    r"mat khau|tai khoan|so tai khoan|mst ca nhan",
 }
 _LABEL = re.compile(
     "(?<![a-z0-9])(?:" + "|".join(f"(?P<{name}>{words})" for name, words in _LABELS.items()) + ")(?![a-z0-9])"

@@ -6,7 +6,8 @@ from typing import NoReturn
 
 
 class Secret:
-    """A code or a password. `repr`, `str` and `format` show a mask; pickling is refused; only `reveal` gives the text."""
+    """A code or a password. `repr`, `str` and `format` show a mask; pickling is refused; only `reveal` gives the
+    text."""
 
     __slots__ = ("_text",)
 

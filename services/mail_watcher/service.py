@@ -53,8 +53,9 @@ class MailRoom:
         admit: Admit,
         owner: str,
     ) -> None:
-        """`mailboxes` is asked every few seconds. `owner` names this process and must stay the same when it is restarted
-        and differ between processes that run at once. `pool` needs two connections and one for every few mailboxes."""
+        """`mailboxes` is asked every few seconds. `owner` names this process and must stay the same when it is
+        restarted and differ between processes that run at once. `pool` needs two connections and one for
+        every few mailboxes."""
         self._read_mailboxes = mailboxes
         self._pool = pool
         self._vault = vault

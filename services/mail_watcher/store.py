@@ -67,7 +67,8 @@ async def take(tx: Tx, mailbox: UUID, owner: str) -> Cursor | None:
     await tx.execute("insert into mail_watcher.mailbox_cursor(mailbox) values ($1) on conflict do nothing", mailbox)
     row = await tx.fetchrow(
         "update mail_watcher.mailbox_cursor set epoch = epoch + 1, owner = $2, seen_at = now() "
-        "where mailbox = $1 and (owner is null or owner = $2 or seen_at < now() - $3::interval) returning uidvalidity, uid, epoch",
+        "where mailbox = $1 and (owner is null or owner = $2 or seen_at < now() - $3::interval) "
+        "returning uidvalidity, uid, epoch",
         mailbox,
         owner,
         LEASE,
@@ -88,8 +89,8 @@ async def release(tx: Tx, owner: str) -> None:
 async def note(tx: Tx, mailbox: UUID, error: str | None) -> None:
     """What stands between us and the mailbox, for people; None = it was read just now."""
     await tx.execute(
-        "update mail_watcher.mailbox_cursor set error = $2, scanned_at = case when $2::text is null then now() else scanned_at end "
-        "where mailbox = $1",
+        "update mail_watcher.mailbox_cursor set error = $2, "
+        "scanned_at = case when $2::text is null then now() else scanned_at end where mailbox = $1",
         mailbox,
         error,
     )
@@ -106,7 +107,8 @@ async def record(tx: Tx, mailbox: UUID, cursor: Cursor, mails: Sequence[MailRow]
     )
     await tx.executemany(_INSERT, [_record_of(mail, cursor, heads) for mail in sorted(mails, key=lambda m: m.id)])
     moved = await tx.fetchval(
-        "update mail_watcher.mailbox_cursor set uidvalidity = $3, uid = $4, seen_at = now() where mailbox = $1 and (epoch = $2 or $5) returning 1",
+        "update mail_watcher.mailbox_cursor set uidvalidity = $3, uid = $4, seen_at = now() "
+        "where mailbox = $1 and (epoch = $2 or $5) returning 1",
         mailbox,
         cursor.epoch,
         cursor.uidvalidity,
@@ -126,8 +128,8 @@ async def known(db: Any, mailbox: UUID, digests: Sequence[bytes]) -> set[bytes]:
 
 
 _INSERT = """
-insert into mail_watcher.mail(id, mailbox, tenant, uidvalidity, uid, sha256, arrived_at, arrived_by, size, raw, verdict, state, why, heads,
-  reading, code, kind, unit_code, number, name_key, tax_key, delivered_to, look)
+insert into mail_watcher.mail(id, mailbox, tenant, uidvalidity, uid, sha256, arrived_at, arrived_by, size, raw,
+  verdict, state, why, heads, reading, code, kind, unit_code, number, name_key, tax_key, delivered_to, look)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
 on conflict (mailbox, sha256) do nothing"""
 
@@ -135,9 +137,10 @@ on conflict (mailbox, sha256) do nothing"""
 def _record_of(mail: MailRow, cursor: Cursor, heads: str) -> tuple[Any, ...]:
     keys = _keys_of(mail.reading)
     return (
-        mail.id, mail.mailbox, mail.tenant, cursor.uidvalidity, mail.uid, mail.sha256, mail.arrived_at, mail.arrived_by, mail.size, mail.raw,
-        mail.verdict, mail.state, mail.why, heads, json.dumps(_dumped(mail.reading)), mail.code, kind_of(mail.reading), keys.unit_code,
-        keys.number, name_key(keys.unit_name) if keys.unit_name else None, tax_key(keys.tax_code), list(mail.delivered_to), mail.state == "fetched",
+        mail.id, mail.mailbox, mail.tenant, cursor.uidvalidity, mail.uid, mail.sha256, mail.arrived_at, mail.arrived_by,
+        mail.size, mail.raw, mail.verdict, mail.state, mail.why, heads, json.dumps(_dumped(mail.reading)), mail.code,
+        kind_of(mail.reading), keys.unit_code, keys.number, name_key(keys.unit_name) if keys.unit_name else None,
+        tax_key(keys.tax_code), list(mail.delivered_to), mail.state == "fetched",
     )  # fmt: skip
 
 
@@ -182,7 +185,8 @@ class ExpectationStates:
         assigned = sorted((a for s in states.values() for a in s.assigned), key=lambda a: a.mail)
         for fact in assigned:
             await tx.execute(
-                "insert into mail_watcher.assignment(mail, enrolment, dossier, attempt, actor) values ($1, $2, $3, $4, $5) on conflict do nothing",
+                "insert into mail_watcher.assignment(mail, enrolment, dossier, attempt, actor) "
+                "values ($1, $2, $3, $4, $5) on conflict do nothing",
                 fact.mail, fact.enrolment, fact.dossier, fact.attempt, fact.actor,
             )  # fmt: skip
         if changed or assigned:
@@ -191,35 +195,40 @@ class ExpectationStates:
 
 
 _COLUMNS = (
-    "dossier uuid, attempt int, unit uuid, tenant text, enrolment uuid, kind text, mailbox uuid, contact text, unit_code text, unit_name text, "
-    "name_key text, tax_code text, tax_key text, number text, since timestamptz"
+    "dossier uuid, attempt int, unit uuid, tenant text, enrolment uuid, kind text, mailbox uuid, contact text, "
+    "unit_code text, unit_name text, name_key text, tax_code text, tax_key text, number text, since timestamptz"
 )
 _UPSERT = f"""
 insert into mail_watcher.expectation as known
 select * from json_to_recordset($1::json) as given({_COLUMNS})
-on conflict (dossier, attempt) do update set number = excluded.number where known.number is distinct from excluded.number
+on conflict (dossier, attempt) do update set number = excluded.number
+where known.number is distinct from excluded.number
 returning dossier, attempt"""
 _LOOK_AGAIN = """
 update mail_watcher.mail set look = true where id in (
   select m.id from mail_watcher.mail m where m.id = any($3) or (m.state in ('fetched', 'parked') and exists (
-    select 1 from unnest($1::uuid[], $2::int[]) as new(dossier, attempt) join mail_watcher.expectation e using (dossier, attempt)
-    where e.mailbox = m.mailbox and e.kind = m.kind and (e.unit_code = m.unit_code or e.number = m.number or e.name_key = m.name_key
-      or e.tax_key = m.tax_key or e.contact = any(m.delivered_to))))
+    select 1 from unnest($1::uuid[], $2::int[]) as new(dossier, attempt)
+    join mail_watcher.expectation e using (dossier, attempt)
+    where e.mailbox = m.mailbox and e.kind = m.kind and (e.unit_code = m.unit_code or e.number = m.number
+      or e.name_key = m.name_key or e.tax_key = m.tax_key or e.contact = any(m.delivered_to))))
   order by m.id for update)"""
 
 
 def _row_of(e: Expectation) -> dict[str, Any]:
     return {
-        "dossier": str(e.dossier), "attempt": e.attempt, "unit": str(e.unit), "tenant": e.tenant, "enrolment": str(e.enrolment), "kind": e.kind,
-        "mailbox": str(e.mailbox), "contact": e.contact, "unit_code": e.unit_code, "unit_name": e.unit_name, "name_key": name_key(e.unit_name),
-        "tax_code": e.tax_code, "tax_key": tax_key(e.tax_code) or "", "number": e.number, "since": e.since.isoformat(),
+        "dossier": str(e.dossier), "attempt": e.attempt, "unit": str(e.unit), "tenant": e.tenant,
+        "enrolment": str(e.enrolment), "kind": e.kind, "mailbox": str(e.mailbox), "contact": e.contact,
+        "unit_code": e.unit_code, "unit_name": e.unit_name, "name_key": name_key(e.unit_name), "tax_code": e.tax_code,
+        "tax_key": tax_key(e.tax_code) or "", "number": e.number, "since": e.since.isoformat(),
     }  # fmt: skip
 
 
 def expectation_of(row: Any, own_contact: bool = False, settled: bool = False) -> Expectation:
     """A row of the table."""
     return Expectation(
-        tenant=row["tenant"], unit=row["unit"], enrolment=row["enrolment"], dossier=row["dossier"], attempt=row["attempt"], kind=row["kind"],
-        mailbox=row["mailbox"], contact=row["contact"], own_contact=own_contact, unit_code=row["unit_code"], unit_name=row["unit_name"],
-        tax_code=row["tax_code"], number=row["number"], since=row["since"], settled=settled,
+        tenant=row["tenant"], unit=row["unit"], enrolment=row["enrolment"], dossier=row["dossier"],
+        attempt=row["attempt"], kind=row["kind"], mailbox=row["mailbox"], contact=row["contact"],
+        own_contact=own_contact,
+        unit_code=row["unit_code"], unit_name=row["unit_name"], tax_code=row["tax_code"],
+        number=row["number"], since=row["since"], settled=settled,
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """Vietnamese text out of a mail: one normal form to read, one folded form to find labels in.
 
-`clean` gives NFKC without invisible characters; `fold` drops case and diacritics and keeps every position, so that what is
-found in the folded copy is cut out of the original.
+`clean` gives NFKC without invisible characters; `fold` drops case and diacritics and keeps every position, so that
+what is found in the folded copy is cut out of the original.
 """
 
 from __future__ import annotations

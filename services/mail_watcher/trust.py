@@ -1,8 +1,8 @@
 """Did the agency send this? A verdict on the bytes, before anything in the mail is believed (domain.md §6.2 rule 1).
 
-Everything a reader would believe must be what was signed: exactly one From with one plain address in an allow-listed domain,
-no second Subject, Date, To or Message-ID (a signature does not cover an added one), no `l=` (text could be appended), and
-a DKIM signature by that very domain (d= equals the domain of From) that covers From and Subject.
+Everything a reader would believe must be what was signed: exactly one From with one plain address in an allow-listed
+domain, no second Subject, Date, To or Message-ID (a signature does not cover an added one), no `l=` (text could be
+appended), and a DKIM signature by that very domain (d= equals the domain of From) that covers From and Subject.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class Policy(StrEnum):
     """The receiving server's word: the topmost Authentication-Results, with that server's own id. Safe only when that
     server strips foreign headers with its id."""
     SENDER_ONLY = "sender-only"
-    """The address in From, which anybody can write. Only for an agency that signs nothing and a server that says nothing."""
+    """The address in From, which anybody can write. Only for an agency that signs nothing and a server that says
+    nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,8 @@ def _signatures(raw: bytes) -> list[dict[str, str]]:
 
 
 def key_names(raw: bytes, trust: TrustSettings) -> list[str]:
-    """The DNS names whose TXT records `judge` will ask for: only keys of allow-listed domains, at most MAX_SIGNATURES."""
+    """The DNS names whose TXT records `judge` will ask for: only keys of allow-listed domains, at most
+    MAX_SIGNATURES."""
     if trust.policy is not Policy.DKIM:
         return []
     names = [
@@ -142,6 +144,8 @@ def _verified(raw: bytes, domain: str, records: Mapping[str, str], arrived_at: d
         try:
             if _matches(raw, nth, txt):
                 return Trusted(f"dkim {domain}")
+        except dkim.ValidationError:
+            continue  # the body is not what was signed
         except Exception:  # dkimpy raises assorted errors on malformed signatures; all mean "not verified"
             why = "its DKIM signature cannot be read"
     return Quarantined(why)

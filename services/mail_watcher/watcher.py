@@ -1,7 +1,7 @@
 """One mailbox: connect, scan what is after the cursor, wait for a hint, scan again.
 
-Mails and cursor are written in one transaction, fenced by the cursor's epoch; bodies and codes are sealed before it, under ids
-that a repeat finds again. What happens at the server (flags) comes after and is worth nothing.
+Mails and cursor are written in one transaction, fenced by the cursor's epoch; bodies and codes are sealed before it,
+under ids that a repeat finds again. What happens at the server (flags) comes after and is worth nothing.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Watcher:
         owner: str,
         fetched: Callable[[], None] = lambda: None,
     ) -> None:
-        """`owner` names this process and stays the same over its restarts; `fetched` is called when mails were recorded."""
+        """`owner` names this process and stays the same over its restarts; `fetched` is called when mails were
+        recorded."""
         self.settings = settings
         self._pool = pool
         self._vault = vault
@@ -89,7 +90,8 @@ class Watcher:
             pause = min(pause * 2, LONGEST_PAUSE_S)
 
     async def scan(self, mailbox: Mailbox, cursor: Cursor) -> Cursor:
-        """Record every mail after the cursor. Another UIDVALIDITY means from the start: what is known is known by content."""
+        """Record every mail after the cursor. Another UIDVALIDITY means from the start: what is known is known by
+        content."""
         uidvalidity, _ = await mailbox.status()
         if uidvalidity != cursor.uidvalidity:
             cursor = Cursor(uidvalidity, 0, cursor.epoch)

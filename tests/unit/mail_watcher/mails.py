@@ -19,8 +19,8 @@ REAL_LAYOUT = """<html><head><title>Mã kích hoạt: AAAAAAAAA1</title><style>.
 vào đây</a></p>
 <p style="color:orange;font-weight:bold">%(code)s</p>
 <p>(*) Mã kích hoạt chỉ có hiệu lực trong vòng 24h.</p>
-<div style="background:#222;color:#fff">Mục đích là xác thực thư điện tử; mọi kết quả về sau gửi về địa chỉ này, đề nghị thay đổi nếu
-không còn sử dụng. Hotline 1900969668</div></body></html>"""
+<div style="background:#222;color:#fff">Mục đích là xác thực thư điện tử; mọi kết quả về sau gửi về địa chỉ này,
+đề nghị thay đổi nếu không còn sử dụng. Hotline 1900969668</div></body></html>"""
 
 
 def mail(

@@ -22,8 +22,8 @@ def after(state: Awaited, fact: Fact) -> Awaited:
 
 def expected(attempt: int = 1) -> MailExpected:
     return MailExpected(
-        enrolment=UUID(int=5), dossier=DOSSIER, attempt=attempt, kind="register", mailbox=UUID(int=1), contact=" Ke@X.example",
-        unit_code="tz1234z", unit_name="Chi nhánh", tax_code="0101234567",
+        enrolment=UUID(int=5), dossier=DOSSIER, attempt=attempt, kind="register", mailbox=UUID(int=1),
+        contact=" Ke@X.example", unit_code="tz1234z", unit_name="Chi nhánh", tax_code="0101234567",
     )  # fmt: skip
 
 

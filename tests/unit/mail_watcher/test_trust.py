@@ -128,7 +128,14 @@ def test_blanks_that_would_take_for_ever() -> None:
     assert time.monotonic() - started < 0.5
 
 
-@pytest.mark.parametrize("junk", [b"DKIM-Signature: \r\n", b"DKIM-Signature: v=1; d=baohiemxahoi.gov.vn; h=from:subject; s=s1; a=rsa-sha256; b=x; bh=x\r\n", b"DKIM-Signature: ;;;==\xff\r\n"])  # fmt: skip
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"DKIM-Signature: \r\n",
+        b"DKIM-Signature: v=1; d=baohiemxahoi.gov.vn; h=from:subject; s=s1; a=rsa-sha256; b=x; bh=x\r\n",
+        b"DKIM-Signature: ;;;==\xff\r\n",
+    ],
+)
 def test_junk_is_no_signature(junk: bytes) -> None:
     assert isinstance(verdict(junk + activation()), Quarantined)
 
@@ -144,7 +151,8 @@ def stamped(value: str) -> bytes:
     "value",
     [
         f"mx.daiphuc.example; dkim=pass header.d={AGENCY} header.s=s1",
-        f"MX.daiphuc.example 1;\r\n spf=fail smtp.mailfrom=x;\r\n dkim=pass (2048-bit key) header.i=@{AGENCY} header.d={AGENCY}",
+        f"MX.daiphuc.example 1;\r\n spf=fail smtp.mailfrom=x;\r\n dkim=pass (2048-bit key)"
+        f" header.i=@{AGENCY} header.d={AGENCY}",
         f"mx.daiphuc.example; dmarc=pass (p=reject) header.from={AGENCY}",
     ],
 )
