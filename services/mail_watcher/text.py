@@ -13,10 +13,8 @@ from collections.abc import Iterator
 PIECE = 500
 """Normalisation sorts a run of combining marks in quadratic time, so long lines are normalised in pieces."""
 
-_INVISIBLE = dict.fromkeys(
-    [0xAD, 0x34F, 0x61C, 0x180E, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070)]
-)
-_LEFTOVER_MARKS = dict.fromkeys(range(0x300, 0x370))
+_INVISIBLE = re.compile("[\\xad\\u034f\\u061c\\u180e\\ufeff\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f]")
+_LEFTOVER_MARKS = re.compile("[\\u0300-\\u036f]")
 _SPACES = re.compile(r"[^\S\n]+")
 
 
@@ -44,11 +42,11 @@ def clean(text: str) -> str:
     """`text` in NFKC, without zero-width and direction characters, runs of blanks as one space, lines kept."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text.isascii():
-        text = text.translate(_INVISIBLE)
+        text = _INVISIBLE.sub("", text)
         text = "\n".join(
             "".join(unicodedata.normalize("NFKC", piece) for piece in _pieces(line)) for line in text.split("\n")
         )
-        text = text.translate(_INVISIBLE).translate(_LEFTOVER_MARKS)
+        text = _LEFTOVER_MARKS.sub("", _INVISIBLE.sub("", text))
     return "\n".join(line.strip() for line in _SPACES.sub(" ", text).split("\n"))
 
 
