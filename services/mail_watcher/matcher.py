@@ -97,12 +97,11 @@ class Matcher:
             first = {mail.id: await decide(tx, mail, mailboxes[mail.mailbox].own_contacts) for mail in mails}
         if not mails:
             return 0
-        prepared = {
-            mail.id: await self._prepare(mail, found.expectation)
-            for mail in mails
-            if isinstance(found := first[mail.id], Matched)
-        }
+        fitting = [(mail, found.expectation) for mail in mails if isinstance(found := first[mail.id], Matched)]
+        sealed = await asyncio.gather(*(self._prepare(mail, expectation) for mail, expectation in fitting))
+        prepared = {mail.id: ready for (mail, _), ready in zip(fitting, sealed, strict=True)}
         admissions: list[Admission] = []
+        told: set[UUID] = set()
         done = 0
         async with self._pool.acquire() as tx, tx.transaction():
             free = {
@@ -125,14 +124,14 @@ class Matcher:
                 done += 1
                 await _write(tx, mail, verdict)
                 if ready is not None and isinstance(verdict, Matched):
+                    told.add(mail.id)
                     admissions += _admission(mail, ready, settings.code_valid)
             wake = await self._admit(tx, admissions) if admissions else None
             await point("mail.before-match-commit")
         if wake is not None:
             wake()
-        for mail in mails:
-            if mail.code is not None and mail.id in free and mail.id in prepared:
-                await self._vault.destroy(mail.code)  # its copy under the mail's own scope has done its work
+        used = [mail.code for mail in mails if mail.code is not None and mail.id in told]
+        await asyncio.gather(*(self._vault.destroy(code) for code in used))  # the copies under the mails' own scopes
         return done
 
     async def _prepare(self, mail: KnownMail, expectation: Expectation) -> Prepared:
