@@ -1,0 +1,139 @@
+"""What `hoso check` looks at. Each finding says what, how it stands, and how to mend it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from app.commands.opening import connect, world_now
+from app.compose import database_url
+from app.failing import sentence
+from app.words import text
+from hoso.runtime.failures import HosoError
+from hoso.settings import Settings, load
+from hoso.store import migrations
+from hoso.store.postgres import redacted
+from hoso.store.vault import KeyRing
+
+OK, SOON, MISSING = "ok", "soon", "missing"
+FREE_MIB = 200
+SOON_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line. `cure` is empty when nothing is to be done."""
+
+    what: str
+    state: str
+    text: str = ""
+    cure: str = ""
+
+
+async def findings() -> Sequence[Finding]:
+    """All of them; what rests on something that is missing is left out."""
+    try:
+        settings = load()
+    except HosoError as error:
+        return [Finding(text("check.settings"), MISSING, sentence(error), "docs/settings.md")]
+    found = [
+        Finding(text("check.settings"), OK, f"{settings.environment}, {settings.var}"),
+        _key(settings),
+        _disk(settings),
+    ]
+    found += [one async for one in _database(settings)]
+    found.append(await _gateway(settings))
+    return found
+
+
+def _key(settings: Settings) -> Finding:
+    what, path = text("check.key"), settings.vault_key_file
+    if path is None and settings.environment == "test" and not (settings.var / "vault.key").exists():
+        return Finding(what, OK, text("check.made", file=settings.var / "vault.key"))
+    if path is None and settings.environment == "production":
+        return Finding(what, MISSING, "HOSO_VAULT_KEY_FILE", "hoso vault new-key FILE; HOSO_VAULT_KEY_FILE=FILE")
+    file = path or settings.var / "vault.key"
+    try:
+        KeyRing.read(file)
+    except HosoError as error:
+        return Finding(what, MISSING, sentence(error), "hoso vault new-key FILE")
+    return Finding(what, OK, str(file))
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = next(p for p in (settings.var.absolute(), *settings.var.absolute().parents, Path("/")) if p.exists())
+    free = shutil.disk_usage(folder).free // 1024**2
+    enough = free >= FREE_MIB
+    return Finding(
+        text("check.disk"),
+        OK if enough else MISSING,
+        f"{free} MiB, {folder}",
+        "" if enough else text("cure.disk", folder=folder),
+    )
+
+
+async def _database(settings: Settings) -> AsyncIterator[Finding]:
+    url = database_url(settings)
+    try:
+        db = await connect(url)
+    except HosoError as error:
+        yield Finding(text("check.database"), MISSING, sentence(error), text("cure.database"))
+        return
+    try:
+        yield Finding(text("check.database"), OK, redacted(url))
+        try:
+            await migrations.check(db, settings.environment)
+        except HosoError as error:
+            yield Finding(text("check.schema"), MISSING, sentence(error), text("cure.schema"))
+            return
+        yield Finding(text("check.schema"), OK)
+        async for one in _set_up(db):
+            yield one
+    finally:
+        await db.close(timeout=2)
+
+
+_COUNTS = (
+    ("tenants", "select count(*) from store.tenant where not removed", "cure.tenant"),
+    ("keys", "select count(*) from store.api_key where revoked_at is null", "cure.key"),
+    ("mailboxes", "select count(*) from store.mailbox where not removed", "cure.mailbox"),
+    ("profiles", "select count(*) from store.profile where not removed", "cure.profile"),
+)
+
+
+async def _set_up(db: Any) -> AsyncIterator[Finding]:
+    for what, sql, cure in _COUNTS:
+        count = await db.fetchval(sql)
+        yield Finding(text(f"check.{what}"), OK if count else MISSING, str(count), "" if count else text(cure))
+    now = await world_now(db)
+    for row in await db.fetch("select tenant, name, not_after from store.profile where not removed order by not_after"):
+        days = (row["not_after"] - now).days
+        state = MISSING if days < 0 else SOON if days < SOON_DAYS else OK
+        yield Finding(
+            text("check.certificate", tenant=row["tenant"], name=row["name"]),
+            state,
+            text("check.days", days=days),
+            "" if state == OK else text("cure.renew"),
+        )
+
+
+async def _gateway(settings: Settings) -> Finding:
+    import asyncio
+
+    what = text("check.gateway")
+    if not settings.gateway:
+        return Finding(what, MISSING, "HOSO_GATEWAY", text("cure.gateway"))
+    parts = urlsplit(settings.gateway)
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        _, writer = await asyncio.wait_for(
+            asyncio.open_connection(parts.hostname, port, ssl=parts.scheme == "https" or None), 5
+        )
+        writer.close()
+    except (OSError, TimeoutError, ValueError) as error:
+        return Finding(what, MISSING, f"{settings.gateway}: {sentence(error)}", text("cure.gateway"))
+    return Finding(what, OK, settings.gateway)

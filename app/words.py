@@ -1,0 +1,182 @@
+"""What the commands say, in Vietnamese and in English. `HOSO_LANGUAGE` chooses; Vietnamese is the default."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from app.sentences import SENTENCES
+
+Language = Literal["vi", "en"]
+
+
+@cache
+def language() -> Language:
+    """The language of this process: `HOSO_LANGUAGE`, else `language` in the file `HOSO_CONFIG` names, else Vietnamese.
+
+    Read without the settings themselves, so that `--help` is quick and works with broken settings.
+    """
+    chosen = os.environ.get("HOSO_LANGUAGE", "")
+    config = os.environ.get("HOSO_CONFIG", "")
+    if not chosen and config and Path(config).is_file():
+        import tomllib
+
+        try:
+            chosen = str(tomllib.loads(Path(config).read_text("utf-8")).get("language", ""))
+        except (OSError, ValueError):
+            chosen = ""
+    return "en" if chosen == "en" else "vi"
+
+
+def text(name: str, /, **values: Any) -> str:
+    """The sentence called `name`, in the language of this process."""
+    return in_language(language(), name, **values)
+
+
+def in_language(chosen: Language, name: str, /, **values: Any) -> str:
+    """The sentence called `name` in a given language. Raises KeyError for a name nobody wrote down."""
+    vi, en = TEXTS[name]
+    return (en if chosen == "en" else vi).format(**values)
+
+
+def stage_word(stage: str) -> str:
+    """Where an enrolment stands, for people."""
+    return text(f"stage.{stage}") if f"stage.{stage}" in TEXTS else stage
+
+
+def cause_word(cause: str | None, vietnamese: str = "") -> str:
+    """Why an enrolment waits. `vietnamese`: the sentence that came with it, which says more."""
+    if not cause:
+        return vietnamese
+    if language() == "vi":
+        return vietnamese or cause
+    return CAUSES_EN.get(cause, cause)
+
+
+TEXTS: dict[str, tuple[str, str]] = {
+    # --- columns of tables ---
+    "col.tenant": ("Khách hàng", "Tenant"),
+    "col.title": ("Tên", "Title"),
+    "col.name": ("Tên", "Name"),
+    "col.id": ("Số", "Id"),
+    "col.made_at": ("Lập lúc", "Made at"),
+    "col.scopes": ("Quyền", "Scopes"),
+    "col.address": ("Địa chỉ", "Address"),
+    "col.host": ("Máy chủ", "Host"),
+    "col.mode": ("Địa chỉ nhận", "Contact"),
+    "col.policy": ("Xác thực thư", "Trust"),
+    "col.backend": ("Cách ký", "Backend"),
+    "col.tax_codes": ("Mã số thuế", "Tax codes"),
+    "col.serial": ("Số sê-ri", "Serial"),
+    "col.not_after": ("Hết hạn", "Expires"),
+    "col.days_left": ("Còn (ngày)", "Days left"),
+    "col.enrolment": ("Đăng ký", "Enrolment"),
+    "col.unit_code": ("Mã đơn vị", "Unit code"),
+    "col.unit": ("Đơn vị", "Unit"),
+    "col.stage": ("Bước", "Stage"),
+    "col.cause": ("Lý do", "Cause"),
+    "col.changed_at": ("Thay đổi lúc", "Changed at"),
+    "col.at": ("Lúc", "At"),
+    "col.what": ("Việc", "What"),
+    "col.count": ("Số lượng", "Count"),
+    "col.command": ("Lệnh trả lời", "Answer with"),
+    "col.group": ("Nhóm", "Group"),
+    "col.topic": ("Chủ đề", "Topic"),
+    "col.partition": ("Phần", "Partition"),
+    "col.records": ("Còn lại", "Records behind"),
+    "col.seconds": ("Trễ (giây)", "Seconds behind"),
+    "col.commit_age": ("Lần ghi cuối (giây)", "Last commit (s)"),
+    "col.since": ("Từ lúc", "Since"),
+    "col.reason": ("Lý do", "Reason"),
+    "col.error": ("Lỗi", "Error"),
+    "col.events": ("Sự kiện", "Events"),
+    "col.released": ("Đã thả", "Released"),
+    "col.lane": ("Hàng gọi", "Lane"),
+    "col.calls": ("Lời gọi", "Calls"),
+    "col.oldest": ("Chờ lâu nhất (giây)", "Oldest (s)"),
+    "col.unsure": ("Chưa rõ kết quả", "Unsure"),
+    "col.service": ("Dịch vụ", "Service"),
+    "col.pid": ("Tiến trình", "Pid"),
+    "col.partitions": ("Số phần", "Partitions"),
+    "col.days": ("Giữ (ngày)", "Kept (days)"),
+    "col.about": ("Về", "About"),
+    "col.public": ("Công khai", "Public"),
+    "col.variable": ("Biến", "Variable"),
+    "col.value": ("Giá trị", "Value"),
+    "col.meaning": ("Nghĩa", "Meaning"),
+    "col.state": ("Tình trạng", "State"),
+    "col.cure": ("Cách khắc phục", "Cure"),
+    "col.row": ("Dòng", "Row"),
+    "col.column": ("Cột", "Column"),
+    "col.message": ("Nội dung", "Message"),
+    "col.key": ("Khoá", "Key"),
+    "col.required": ("Bắt buộc", "Required"),
+    "col.example": ("Ví dụ", "Example"),
+    "col.help": ("Giải thích", "Help"),
+    "col.mail": ("Thư", "Mail"),
+    "col.mailbox": ("Hộp thư", "Mailbox"),
+    "col.kind": ("Loại", "Kind"),
+    "col.arrived_at": ("Đến lúc", "Arrived at"),
+    "col.why": ("Vì sao", "Why"),
+    "col.type": ("Loại sự kiện", "Type"),
+    # --- stages ---
+    "stage.requested": ("Đã nhận", "Requested"),
+    "stage.signing": ("Đang ký số", "Signing"),
+    "stage.filed": ("Đã nộp, chờ cơ quan BHXH", "Filed"),
+    "stage.stopping": ("Đang ngừng nhà cung cấp cũ", "Stopping the old provider"),
+    "stage.awaiting-stop-mail": ("Chờ thư xác nhận ngừng", "Waiting for the stop mail"),
+    "stage.awaiting-code": ("Chờ mã kích hoạt", "Waiting for the activation code"),
+    "stage.activating": ("Đang kích hoạt", "Activating"),
+    "stage.fetching-employees": ("Đang lấy danh sách lao động", "Fetching employees"),
+    "stage.enrolled": ("Đã đăng ký xong", "Enrolled"),
+    "stage.waiting-for-person": ("Chờ người xử lý", "Waiting for a person"),
+    "stage.cancelled": ("Đã huỷ", "Cancelled"),
+    "stage.refused-request": ("Bị từ chối", "Refused"),
+    # --- general ---
+    "nothing": ("Không có gì.", "Nothing found."),
+    "yes": ("có", "yes"),
+    "no": ("không", "no"),
+    "prompt.password": ("Mật khẩu", "Password"),
+    "prompt.sure": ("Chắc chắn?", "Are you sure?"),
+    "db.away": (
+        "cơ sở dữ liệu ở {url} không trả lời: chạy `hoso up`, hoặc sửa HOSO_DATABASE",
+        "no database answers at {url}: start it with `hoso up`, or mend HOSO_DATABASE",
+    ),
+    "db.lost": (
+        "mất kết nối với cơ sở dữ liệu giữa chừng ({error}): chạy lại lệnh này",
+        "the database went away meanwhile ({error}): run this command again",
+    ),
+    "db.busy": (
+        "một lệnh hoso khác đang khởi động cơ sở dữ liệu trong {var}: đợi một lát rồi chạy lại",
+        "another hoso command is starting the database in {var}: wait a moment and run this again",
+    ),
+    "file.unreadable": ("không đọc được tệp {file}: {why}", "the file {file} cannot be read: {why}"),
+    "file.unwritable": ("không ghi được tệp {file}: {why}", "the file {file} cannot be written: {why}"),
+    "file.exists": ("tệp {file} đã có; chọn tên khác", "{file} exists already; choose another name"),
+    **SENTENCES,
+}
+
+CAUSES_EN: dict[str, str] = {
+    "unit-code-held": "The unit code has to be verified before the unit can be registered",
+    "no-unit-code": "The unit has no unit code yet: get one from the agency, then enter it",
+    "no-profile": "No signing profile fits this tax code: add one (hoso profile add), then choose it",
+    "signing": "The dossier could not be signed: mend or choose the signing profile, or sign again",
+    "certificate": "The agency refused the certificate: mend it and file again",
+    "data": "The agency refused the data: cancel, mend the row and send it again",
+    "provider": "It is not known which provider holds the unit: say which",
+    "unknown-code": "The agency answered with a code nobody knows: read it, then file again or cancel",
+    "still-held": "Refused although the old provider was stopped: ask the agency who holds the unit",
+    "system-error": "The agency reported a system error again and again: wait, then file again",
+    "filing-uncertain": "It is not known whether the agency has the dossier: ask it, answer filed or not-filed",
+    "filing-failed": "The dossier could not be sent to the agency: find out why, then file again",
+    "stop-mail-missing": "The mail about the stop did not come: ask the agency, answer continue or retry",
+    "stop-refused": "The agency refused to stop the old provider: read its mail, then file again",
+    "activation-mail-missing": "The mail with the activation code did not come: check the mailbox, file again",
+    "code-expired": "The activation code expired several times: check the mailbox, file again",
+    "wrong-code": "The agency does not accept the activation code: check the mail, file again",
+    "activation-uncertain": "It is not known whether the unit is active: ask the agency, answer continue or retry",
+    "roster-failed": "The employees could not be fetched: try again, or go on without them",
+}
+"""The causes of hoso/domain/causes.py in English."""
