@@ -116,7 +116,7 @@ class Signing:
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """An attempt was handed over to be filed; the agency has not yet said that it has it. `code` was faster than that."""
+    """An attempt was handed over to be filed; the agency has not said that it has it. `code` was faster."""
 
     case: Case
     filing: Filing
