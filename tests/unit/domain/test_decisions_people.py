@@ -83,6 +83,13 @@ UNDER_WAY: dict[str, Callable[[], Story]] = {
     "fetching": lambda: Story().requested().filed().code_mail().activation("activated"),
 }
 
+
+def asked_about(cause: str) -> str:
+    return f"waiting: {cause}"
+
+
+EVERYWHERE = UNDER_WAY | {asked_about(cause): made for cause, made in WAITING.items()}
+
 VALUES = {"unit-code": "TZ0009Z", "profile": str(PROFILE), "provider": "00060"}
 
 LEADS_TO = {
@@ -181,9 +188,9 @@ def test_an_amendment_that_meets_a_cancellation_opens_the_enrolment_without_usin
 # --- a request meets an enrolment -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("state", ["signing", *list(WAITING)[:4]])
+@pytest.mark.parametrize("state", ["signing", *map(asked_about, list(WAITING)[:4])])
 def test_other_data_before_the_first_filing_change_the_enrolment(state: str) -> None:
-    story = (UNDER_WAY | WAITING)[state]() if state != "signing" else Story().requested()
+    story = EVERYWHERE[state]()
     first = story.state
     story.requested("batch:2", form=a_form(phone="0912345678"), enrolment=ANOTHER)
     prepared = story.told(e.DossierPrepared)
@@ -197,9 +204,9 @@ def test_other_data_before_the_first_filing_change_the_enrolment(state: str) -> 
     assert story.signed().filings == [("register", 1)]
 
 
-@pytest.mark.parametrize("state", [*list(UNDER_WAY)[1:], *list(WAITING)[4:]])
+@pytest.mark.parametrize("state", [*list(UNDER_WAY)[1:], *map(asked_about, list(WAITING)[4:])])
 def test_other_data_after_a_filing_are_refused_with_the_enrolments_name(state: str) -> None:
-    story = (UNDER_WAY | WAITING)[state]()
+    story = EVERYWHERE[state]()
     before = story.state
     story.requested("batch:2", form=a_form(phone="0912345678"), enrolment=ANOTHER)
     said = story.told(e.EnrolmentProgressed)
@@ -209,18 +216,18 @@ def test_other_data_after_a_filing_are_refused_with_the_enrolments_name(state: s
     assert story.state == before
 
 
-@pytest.mark.parametrize("state", [*UNDER_WAY, "no-profile", "system-error"])
+@pytest.mark.parametrize("state", [*UNDER_WAY, *map(asked_about, ("no-profile", "system-error"))])
 def test_the_same_data_under_another_key_are_refused(state: str) -> None:
-    story = (UNDER_WAY | WAITING)[state]() if state != "signing" else Story().requested()
+    story = EVERYWHERE[state]()
     before, profile = story.state, story.case.profile
     story.requested("batch:2", enrolment=ANOTHER, profile=profile)
     assert story.told(e.EnrolmentProgressed).cause == "already-open"
     assert story.state == before
 
 
-@pytest.mark.parametrize("state", [*UNDER_WAY, "no-profile", "system-error"])
+@pytest.mark.parametrize("state", [*UNDER_WAY, *map(asked_about, ("no-profile", "system-error"))])
 def test_the_very_same_request_again_is_the_same_request(state: str) -> None:
-    story = (UNDER_WAY | WAITING)[state]() if state != "signing" else Story().requested()
+    story = EVERYWHERE[state]()
     before = story.state
     story.requested()
     assert (list(story.last), story.state) == ([], before)
