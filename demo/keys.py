@@ -41,7 +41,7 @@ class Authority:
         now = at or datetime.now(UTC)
         key = self._next_key()
         subject = x509.Name([
-            x509.NameAttribute(NameOID.USER_ID, f"MST:{tax_code}"), x509.NameAttribute(NameOID.COMMON_NAME, name[:64]),
+            x509.NameAttribute(NameOID.USER_ID, f"MST:{tax_code}"), x509.NameAttribute(NameOID.COMMON_NAME, _short(name)),
             x509.NameAttribute(NameOID.COUNTRY_NAME, "VN")])
         certificate = (
             x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key.public_key())
@@ -50,3 +50,8 @@ class Authority:
             .add_extension(x509.KeyUsage(True, True, False, False, False, False, False, False, False), critical=True)
             .sign(self._key, hashes.SHA256()))
         return pkcs12.serialize_key_and_certificates(name.encode()[:40], key, certificate, None, BestAvailableEncryption(password.encode()))
+
+
+def _short(name: str) -> str:
+    """A common name has at most 64 bytes."""
+    return name.encode()[:64].decode(errors="ignore").strip()

@@ -18,7 +18,7 @@ SHOWN = 40
 async def report(db: Any, agency: sqlite3.Connection, folder: Path, batch: UUID, findings: Findings, say: Callable[[str], None]) -> None:
     """Print it; write one enrolment's timeline beside the result sheet."""
     rows = await db.fetch(
-        "select r.row, r.row_key, r.outcome, r.errors, q.message as later, e.* from intake.batch_row r "
+        "select e.*, r.row, r.row_key, r.outcome, r.errors, q.message as later from intake.batch_row r "
         "left join intake.request q on q.request = r.batch::text || ':' || r.row::text "
         "left join ops.enrolment e on e.enrolment = r.enrolment where r.batch = $1 order by r.row", batch)
     taken = [r for r in rows if r["outcome"] in ("accepted", "amended")]

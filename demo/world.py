@@ -27,7 +27,7 @@ FAST = {
     "HOSO_HTTP": "127.0.0.1:0",
     "HOSO_GATEWAY_TIMEOUT": "3s",
     "HOSO_GATEWAY_TRANSPORT_BOUND": "2s",
-    "HOSO_GATEWAY_POLL": "300ms",
+    "HOSO_GATEWAY_POLL": "0.3s",
     "HOSO_MAIL_SCAN": "2s",
     "HOSO_MAIL_SENDERS": "agency.example",
     "HOSO_LOG_LEVEL": "INFO",

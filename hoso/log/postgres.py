@@ -107,6 +107,7 @@ async def trim(tx: Any, now: datetime, keep: timedelta) -> list[str]:
             [r["topic"] for r in last], [r["part"] for r in last], [r["past"] for r in last])
         if behind:
             break
+        await tx.execute("lock table log.event in access exclusive mode")  # before the heads: writers take them in this order too
         await tx.execute(
             "update log.head h set first = greatest(h.first, d.past) "
             "from unnest($1::text[], $2::smallint[], $3::bigint[]) as d(topic, part, past) where (h.topic, h.part) = (d.topic, d.part)",
@@ -195,12 +196,13 @@ class PostgresLog:
         if not holds("position"):
             return
         ends = self._ends(records)
+        # A unit's events lie in one partition number on all topics: locking that number everywhere keeps a second member,
+        # which may have the other topic's events in hand, from deciding about the same unit at the same moment.
         rows = await tx.fetch(
-            "select p.topic, p.part, p.off from log.position p "
-            "join unnest($2::text[], $3::smallint[]) as w(topic, part) on (w.topic, w.part) = (p.topic, p.part) "
-            "where p.grp = $1 order by p.topic, p.part for update of p",
-            self._group, [k[0] for k in ends], [k[1] for k in ends])
-        if any(r["off"] != ends[r["topic"], r["part"]][0].off for r in rows) or len(rows) != len(ends):
+            "select topic, part, off from log.position where grp = $1 and part = any($2) order by topic, part for update",
+            self._group, sorted({part for _, part in ends}))
+        now = {(r["topic"], r["part"]): r["off"] for r in rows}
+        if any(now.get(key) != first.off for key, (first, _) in ends.items()):
             raise PositionMoved(self._group)
 
     async def move(self, tx: Any, records: Sequence[Record]) -> None:

@@ -34,10 +34,15 @@ from schemas.envelope import BrokenEvent, UnknownType, decode
 log = logging.getLogger(__name__)
 S = TypeVar("S")
 
-LOST = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.exceptions.AdminShutdownError,
-        asyncpg.exceptions.CannotConnectNowError, asyncpg.exceptions.CrashShutdownError, asyncpg.IdleInTransactionSessionTimeoutError,
-        asyncpg.exceptions.DeadlockDetectedError, TimeoutError)
-"""The database went away, or ended our transaction: nothing was committed that we were not told of, so go back and read again."""
+LOST = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.exceptions.OperatorInterventionError,
+        asyncpg.exceptions.InsufficientResourcesError, asyncpg.exceptions.TransactionRollbackError,
+        asyncpg.IdleInTransactionSessionTimeoutError)
+"""The database went away, is full, or ended our transaction: whatever we were not told of may be asked or read again."""
+
+
+def is_lost(error: Exception) -> bool:
+    """Whether it is the database's failure, and not data it will never take (asyncpg's own DataError is an InterfaceError too)."""
+    return isinstance(error, LOST) and not isinstance(error, ValueError)
 
 
 class Braked(Exception):
@@ -115,31 +120,31 @@ class Consumer(Generic[S]):
             return 0, set()
         started = time.perf_counter()
         try:
-            words = await self._commit(records)
+            words = await self._commit_or_hold(records)
         except PositionMoved:
             self._metrics.fenced.labels(self._service.group).inc()
             await self._events.reload()
             return 0, set()
-        except (Braked, *LOST):
-            raise
-        except Exception as error:
-            log.warning("a batch could not be written; going on record by record", extra={"group": self._service.group, "error": repr(error)})
-            words = await self._one_by_one(records)
         self._metrics.batch_seconds.labels(self._service.group).observe(time.perf_counter() - started)
         for topic in {r.topic for r in records}:
             self._metrics.handled.labels(self._service.group, topic).inc(sum(r.topic == topic for r in records))
         return len(records), words
 
-    async def _one_by_one(self, records: Sequence[Record]) -> set[str]:
+    async def _commit_or_hold(self, records: Sequence[Record]) -> set[str]:
+        """All at once; when that cannot be written record by record; and the unit whose record alone cannot be is held."""
+        try:
+            return await self._commit(records)
+        except (Braked, PositionMoved):
+            raise
+        except Exception as error:
+            if is_lost(error):
+                raise
+            if len(records) == 1:
+                return await self._commit(records, Hold(f"{type(error).__name__} while writing", repr(error)[:500]))
+            log.warning("a batch could not be written; going on record by record", extra={"group": self._service.group, "error": repr(error)})
         words: set[str] = set()
         for record in records:
-            try:
-                words |= await self._commit([record])
-            except (Braked, PositionMoved, *LOST):
-                raise
-            except Exception as error:
-                hold = Hold(f"{type(error).__name__} while writing", repr(error)[:500])
-                words |= await self._commit([record], hold)
+            words |= await self._commit_or_hold([record])
         return words
 
     async def _commit(self, records: Sequence[Record], refuse: Hold | None = None) -> set[str]:
@@ -150,7 +155,7 @@ class Consumer(Generic[S]):
                 subjects = list({r.subject for r in records if r.subject is not None})
                 held = {r["subject"] for r in await tx.fetch(
                     "select subject from log.held where grp = $1 and subject = any($2) order by subject for update", group, subjects)}
-                states = await self._service.states.load(tx, [s for s in subjects if s not in held])
+                states = {} if refuse else await self._service.states.load(tx, [s for s in subjects if s not in held])
                 batch = self._decide(records, states, held, refuse)
                 self._brake.check(set(subjects), batch.holds)
                 words = await self._write(tx, batch)
@@ -230,9 +235,18 @@ class Consumer(Generic[S]):
         group = self._service.group
         words: set[str] = set()
         for row in await self._db.quick.fetch("select subject from log.held where grp = $1 and released order by subject limit 50", group):
-            async with self._db.quick.acquire() as tx, tx.transaction():
-                words |= await self._drain(tx, row["subject"])
+            try:
+                async with self._db.quick.acquire() as tx, tx.transaction():
+                    words |= await self._drain(tx, row["subject"])
+            except Exception as error:
+                if is_lost(error):
+                    raise
+                await self._hold_again(self._db.quick, row["subject"], Hold(f"{type(error).__name__} while writing", repr(error)[:500]))
         return words
+
+    async def _hold_again(self, tx: Any, unit: UUID, hold: Hold) -> None:
+        await tx.execute("update log.held set released = false, reason = $3, error = $4 where grp = $1 and subject = $2",
+                         self._service.group, unit, hold.reason, hold.error)
 
     async def _drain(self, tx: Any, unit: UUID) -> set[str]:
         group = self._service.group
@@ -253,8 +267,7 @@ class Consumer(Generic[S]):
             done.append(row["n"])
         await tx.execute("delete from log.held_event where grp = $1 and subject = $2 and n = any($3)", group, unit, done)
         if hold is not None:
-            await tx.execute("update log.held set released = false, reason = $3, error = $4 where grp = $1 and subject = $2",
-                             group, unit, hold.reason, hold.error)
+            await self._hold_again(tx, unit, hold)
         elif len(rows) < 500:
             await tx.execute("delete from log.held where grp = $1 and subject = $2", group, unit)
         if batch.changed:

@@ -56,31 +56,33 @@ class Kernel:
         return lambda: self.bell.ring(words)
 
     async def start(self) -> None:
-        """Join: become a member, learn the clock. Raises the connection errors of the database."""
+        """Join: become a member, learn the clock, see that the log has room for today. Raises the database's connection errors."""
         await self._beat()
+        await self._keep_house()
 
     async def run(self, service: Service[Any] | None, *, extra: Sequence[Callable[[], Awaitable[None]]] = ()) -> None:
         """Consume, perform, ring and keep house until drained; a failure that is not a lost connection ends the process."""
-        jobs: list[Callable[[], Awaitable[None]]] = [self._keep_alive, self._listen, *extra]
+        jobs: list[Callable[[], Awaitable[None]]] = [*extra]
         if service is not None:
             self._source = Source(self.group, self.environment, {name: lane.keep_trying for name, lane in service.lanes.items()})
             jobs += [lambda: self._consume(service), self._ring_timers]
             jobs += [lambda n=name, x=lane: self._perform(n, x) for name, lane in service.lanes.items()]  # type: ignore[misc]
         tasks = [asyncio.ensure_future(_awaited(job)) for job in jobs]
+        house = [asyncio.create_task(self._keep_alive()), asyncio.create_task(self._listen())]
         stop = asyncio.create_task(self.drained.wait())
         try:
-            done, _ = await asyncio.wait([*tasks, stop], return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait([*tasks, *house, stop], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 if task is not stop:
                     task.result()
             self.drained.set()
-            await asyncio.wait(tasks, timeout=8)
+            if tasks:
+                await asyncio.wait(tasks, timeout=8)
         finally:
             self.drained.set()
-            stop.cancel()
-            for task in tasks:
+            for task in (stop, *tasks, *house):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(stop, *tasks, *house, return_exceptions=True)
             await self._leave()
 
     async def _consume(self, service: Service[Any]) -> None:
@@ -191,10 +193,10 @@ class Kernel:
                 self.metrics.lag_seconds.labels(row["grp"], row["topic"]).set(row["seconds"])
             self.metrics.held_units.labels(self.group).set(
                 await db.fetchval("select count(*) from log.held where grp = $1", self.group))
-            for row in await db.fetch(
+            for due in await db.fetch(
                     "select lane, extract(epoch from now() - min(greatest(asked_at, not_before))) as s from log.call "
                     "where grp = $1 and not_before <= now() group by 1", self.group):
-                self.metrics.waiting.labels(row["lane"]).set(max(0.0, float(row["s"])))
+                self.metrics.waiting.labels(due["lane"]).set(max(0.0, float(due["s"])))
 
     async def _leave(self) -> None:
         try:

@@ -24,7 +24,7 @@ from typing import Any
 from uuid import UUID
 
 from hoso.runtime.clock import Clock, boottime, seconds_left
-from hoso.runtime.consumer import LOST
+from hoso.runtime.consumer import LOST, is_lost
 from hoso.runtime.failures import Invalid, OutcomeUnknown, Transient
 from hoso.runtime.metrics import Metrics
 from hoso.runtime.outgoing import Cause, Source, promote, write
@@ -45,7 +45,7 @@ with share as (
   select tenant from tenants where tenant is not null),
 chosen as (
   select c.id from share cross join lateral (
-    select id from log.call where lane = $2 and tenant = share.tenant and ready and owner is null and due <= $3 and not_before <= now()
+    select id from log.call where lane = $2 and tenant = share.tenant and ready and owner is null and due <= $3 and not_before <= now() and type = any($6)
     order by due, seq limit greatest(1, $4 / (select count(*) from share)) for update skip locked) c limit $4)
 update log.call c set owner = $1, tries = c.tries + (not c.unsure)::int,
   deadline = case when c.unsure then c.deadline else now() + $5::interval end
@@ -58,11 +58,12 @@ _END_WITHOUT_FENCE = "delete from log.call where id = any($1) and $2::uuid is no
 
 _PUT_BACK = """
 update log.call c set owner = null, not_before = now() + o.wait, unsure = o.unsure, looks = o.looks, error = o.error,
-  tries = c.tries - o.refund, give_up_at = c.give_up_at + o.patience
-from unnest($1::uuid[], $2::interval[], $3::bool[], $4::int[], $5::text[], $6::int[], $7::interval[])
-  as o(id, wait, unsure, looks, error, refund, patience)
-where c.id = o.id and c.owner = $8 returning c.id
+  tries = c.tries - o.refund
+from unnest($1::uuid[], $2::interval[], $3::bool[], $4::int[], $5::text[], $6::int[]) as o(id, wait, unsure, looks, error, refund)
+where c.id = o.id and c.owner = $7 returning c.id
 """
+
+_STOOD_STILL = "update log.call set give_up_at = greatest(give_up_at, least(give_up_at + $2, now() + $3)) where lane = $1"
 
 NOTHING = timedelta(0)
 INCONCLUSIVE_LOOKS = 2
@@ -99,13 +100,15 @@ class Outcome:
 
 
 class Circuit:
-    """Open after 20 transient failures in a row: then one call a second probes, and nobody's patience is spent."""
+    """Open after 20 transient failures in a row: then one call a second probes, and nobody's patience is spent.
+
+    `stood_still`: seconds it was open that have not been given back to the waiting calls yet."""
 
     FAILURES, PROBE_S = 20, 1.0
 
     def __init__(self) -> None:
         self._failures = 0
-        self._probed = 0.0
+        self._probed = self._opened = self.stood_still = 0.0
 
     @property
     def open(self) -> bool:
@@ -123,7 +126,10 @@ class Circuit:
     def note(self, word: str) -> None:
         if word == "transient":
             self._failures += 1
+            if self._failures == self.FAILURES:
+                self._opened = time.monotonic()
         elif word in ("ended", "not-yet", "unknown"):
+            self.stood_still += time.monotonic() - self._opened if self.open else 0.0
             self._failures = 0
 
 
@@ -149,6 +155,7 @@ class LaneRunner:
         writer = asyncio.create_task(self._write_outcomes(woken, ring))
         try:
             while not drained.is_set():
+                woken.clear()
                 try:
                     claimed = await self._claim()
                 except LOST as error:
@@ -156,7 +163,6 @@ class LaneRunner:
                     await asyncio.sleep(0.3)
                     continue
                 if not claimed:
-                    woken.clear()
                     try:
                         await asyncio.wait_for(woken.wait(), 0.5)
                     except TimeoutError:
@@ -177,8 +183,12 @@ class LaneRunner:
         self._metrics.circuit_open.labels(self._name).set(self._circuit.open)
         if room < min(self._lane.at_once // 4 or 1, 20) and not self._circuit.open or room <= 0:
             return 0
+        if self._circuit.stood_still:
+            await self._db.pool.execute(_STOOD_STILL, self._name, timedelta(seconds=self._circuit.stood_still), self._lane.keep_trying)
+            self._circuit.stood_still = 0.0
         owner, began = self._member(), boottime()
-        rows = await self._db.pool.fetch(_CLAIM, owner, self._name, self._clock.now(), min(room, 250), self._lane.timeout)
+        rows = await self._db.pool.fetch(
+            _CLAIM, owner, self._name, self._clock.now(), min(room, 250), self._lane.timeout, list(fact_types()))
         for row in rows:
             self._inflight += 1
             call = self._claimed(row, owner, began)
@@ -200,7 +210,11 @@ class LaneRunner:
 
     async def _one(self, call: Claimed) -> None:
         started = time.perf_counter()
-        outcome = await (self._reconcile(call) if call.this.unsure else self._perform(call))
+        try:
+            outcome = await (self._reconcile(call) if call.this.unsure else self._perform(call))
+        except Exception as error:
+            log.exception("a performer failed in a way nobody foresaw", extra={"lane": self._name, "call": call.this.name})
+            outcome = Outcome(call, "unknown", None, _back_off(call.this.number), True, error=repr(error)[:500])
         self._metrics.try_seconds.labels(self._name).observe(time.perf_counter() - started)
         self._metrics.tries.labels(self._name, outcome.word).inc()
         self._circuit.note(outcome.word)
@@ -220,9 +234,6 @@ class LaneRunner:
             return Outcome(call, "gave-up", performer.give_up(call.ask, this, False, str(error)), error=str(error))
         except (OutcomeUnknown, TimeoutError) as error:
             return Outcome(call, "unknown", None, timedelta(milliseconds=200), True, error=str(error) or "no answer before the deadline")
-        except Exception as error:
-            log.exception("a performer failed in a way nobody foresaw", extra={"lane": self._name, "call": this.name})
-            return Outcome(call, "unknown", None, _back_off(this.number), True, error=repr(error)[:500])
         if isinstance(steps, NotYet):
             return Outcome(call, "not-yet", None, steps.ask_again, refund=1)
         return Outcome(call, "ended", steps)
@@ -260,13 +271,15 @@ class LaneRunner:
             woken.set()
 
     async def _write_until_done(self, outcomes: list[Outcome]) -> set[str]:
+        refused = 0
         while True:
             try:
-                return await self._write(outcomes)
-            except LOST as error:
-                log.warning("the database went away; writing outcomes again soon", extra={"lane": self._name, "error": repr(error)})
-                await asyncio.sleep(0.3)
+                return await self._write(outcomes, evidence=refused < 2)
             except Exception as error:
+                if is_lost(error):
+                    log.warning("the database went away; writing outcomes again soon", extra={"lane": self._name, "error": repr(error)})
+                    await asyncio.sleep(0.3)
+                    continue
                 if len(outcomes) > 1:
                     words: set[str] = set()
                     for one in outcomes:
@@ -274,8 +287,9 @@ class LaneRunner:
                     return words
                 log.exception("an outcome cannot be written", extra={"lane": self._name, "call": outcomes[0].call.this.name})
                 outcomes = [Outcome(outcomes[0].call, "unknown", None, timedelta(seconds=30), True, error=repr(error)[:500])]
+                refused += 1
 
-    async def _write(self, outcomes: Sequence[Outcome]) -> set[str]:
+    async def _write(self, outcomes: Sequence[Outcome], evidence: bool = True) -> set[str]:
         ending = [o for o in outcomes if o.steps is not None]
         back = [o for o in outcomes if o.steps is None]
         async with self._db.pool.acquire() as tx:
@@ -290,7 +304,7 @@ class LaneRunner:
                         won |= {o.call.id for o in ending}
                     await promote(tx, {(r["lane"], r["subject"]) for r in freed})
                     won |= await self._put_back(tx, [o for o in back if o.call.owner == owner], owner)
-                if self._lane.record is not None:
+                if self._lane.record is not None and evidence:
                     await self._lane.record(tx, [
                         Tried(o.call.ask, o.call.this, o.word if o.call.id in won else "lost", o.error, o.steps or ()) for o in outcomes])
                 words = await write(tx, self._source, [
@@ -310,7 +324,6 @@ class LaneRunner:
             [o.looks for o in outcomes],
             [o.error[:500] for o in outcomes],
             [o.refund for o in outcomes],
-            [o.wait if self._circuit.open else NOTHING for o in outcomes],
             owner,
         )
         return {r["id"] for r in rows}
@@ -341,12 +354,12 @@ async def mend_queues(tx: Any) -> None:
 
 
 async def ring_timers(tx: Any, source: Source, now: datetime, limit: int = 500) -> tuple[int, set[str]]:
-    """Due timers of this group come back as events; in the caller's transaction."""
-    rows = await tx.fetch(
-        "delete from log.timer t using (select grp, subject, name from log.timer where grp = $1 and due <= $2 order by due "
-        "limit $3 for update skip locked) d where (t.grp, t.subject, t.name) = (d.grp, d.subject, d.name) "
-        "returning t.subject, t.type, t.tenant, t.correlation, t.cause, t.body", source.group, now, limit)
+    """Due timers of this group come back as events; in the caller's transaction. Those of a newer release are left to it."""
     types = fact_types()
+    rows = await tx.fetch(
+        "delete from log.timer t using (select grp, subject, name from log.timer where grp = $1 and due <= $2 "
+        "and type = any($4) order by due limit $3 for update skip locked) d where (t.grp, t.subject, t.name) = (d.grp, d.subject, d.name) "
+        "returning t.subject, t.type, t.tenant, t.correlation, t.cause, t.body", source.group, now, limit, list(types))
     return len(rows), await write(tx, source, [
         (Cause(r["subject"], r["tenant"], r["correlation"], r["cause"]), Tell(types[r["type"]].model_validate_json(r["body"])))
         for r in rows], now)

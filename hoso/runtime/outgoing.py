@@ -92,8 +92,8 @@ async def write(tx: Any, source: Source, steps: Iterable[Because], now: datetime
             timers[step.subject or cause.subject, step.name] = (cause, step)
         else:
             timers[step.subject or cause.subject, step.name] = None
-            if calls.pop(step.name, None) is None:
-                withdrawn.add(step.name)
+            calls.pop(step.name, None)
+            withdrawn.add(step.name)
     if withdrawn:
         await _withdraw(tx, source.group, sorted(withdrawn))
     if calls:
@@ -154,7 +154,7 @@ async def _ask(tx: Any, source: Source, calls: Sequence[tuple[Cause, Call]], now
 
 async def _withdraw(tx: Any, group: str, names: Sequence[str]) -> None:
     gone = await tx.fetch(
-        "delete from log.call where grp = $1 and name = any($2) and owner is null and tries = 0 and not unsure "
+        "delete from log.call where grp = $1 and name = any($2) and owner is null and deadline is null and not unsure "
         "returning name, lane, subject", group, names)
     if gone:
         await tx.execute("delete from log.asked where grp = $1 and name = any($2)", group, [r["name"] for r in gone])
@@ -169,8 +169,8 @@ async def promote(tx: Any, freed: set[tuple[str, UUID]]) -> None:
     await tx.execute(
         "update log.call set ready = true where id in ("
         "  select n.id from unnest($1::text[], $2::uuid[]) as f(lane, subject) cross join lateral ("
-        "    select c.id, c.ready from log.call c where c.lane = f.lane and c.subject = f.subject order by c.seq limit 1) n"
-        "  where not n.ready)",
+        "    select c.id from log.call c where c.lane = f.lane and c.subject = f.subject order by c.seq limit 1) n"
+        "  where not exists (select 1 from log.call r where r.lane = f.lane and r.subject = f.subject and r.ready))",
         [q[0] for q in queues], [q[1] for q in queues])
 
 

@@ -61,8 +61,9 @@ async def migrate(db: Any, environment: str) -> list[Migration]:
     async with db.transaction():
         await db.execute("select pg_advisory_xact_lock(hashtext('hoso.migration'))")
         ours = await db.fetchval("select to_regclass('hoso.migration')")
-        if ours is None and await db.fetchval("select to_regnamespace('log')"):
-            raise HosoError("this database has a schema 'log' that hoso did not make: it is not ours; give HOSO_DATABASE an empty one")
+        theirs = await db.fetchval("select string_agg(nspname, ', ' order by 1) from pg_namespace where nspname = any($1)", list(PARTS))
+        if ours is None and theirs:
+            raise HosoError(f"this database has schemas that hoso did not make ({theirs}): it is not ours; give HOSO_DATABASE an empty one")
         await db.execute(_TABLE)
         await db.execute("insert into hoso.installation(environment) values ($1) on conflict do nothing", environment)
         await _same_environment(db, environment)

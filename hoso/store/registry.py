@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+
 from hoso.runtime.ids import uuid7
 
 
@@ -51,10 +53,11 @@ class PostgresUnitRegistry:
 
     async def give_code(self, tx: Any, unit: UUID, unit_code: str) -> bool:
         """Note a code that came later. False when another unit holds it."""
-        taken = await tx.fetchval("select unit from store.unit where unit_code = $1", unit_code)
-        if taken is not None:
-            return bool(taken == unit)
-        await tx.execute("update store.unit set unit_code = $2 where unit = $1", unit, unit_code)
+        try:
+            async with tx.transaction():
+                await tx.execute("update store.unit set unit_code = $2 where unit = $1", unit, unit_code)
+        except asyncpg.UniqueViolationError:
+            return False
         return True
 
     async def tenant_of(self, db: Any, unit: UUID) -> str | None:

@@ -102,7 +102,12 @@ class Vault:
         ref = _named(key_id.bytes + data)
         nonce = os.urandom(12)
         sealed = nonce + cipher.encrypt(nonce, data, ref.bytes + _bound(tenant, scope, purpose))
-        await self._pool.execute("insert into store.vault_item(id, key, sealed) values ($1, $2, $3) on conflict do nothing", ref, key_id, sealed)
+        alive = await self._pool.fetchval(
+            "with alive as (select id from store.vault_key where id = $2 and destroyed_at is null for share), "
+            "kept as (insert into store.vault_item(id, key, sealed) select $1, id, $3 from alive on conflict do nothing) "
+            "select 1 from alive", ref, key_id, sealed)
+        if not alive:
+            raise _erased(scope, purpose)
         return ref
 
     async def get(self, ref: UUID) -> bytes:
@@ -159,11 +164,15 @@ class Vault:
             row = await self._pool.fetchrow(
                 "select id, kek, wrapped, destroyed_at from store.vault_key where tenant = $1 and scope = $2 and purpose = $3", *where)
         if row["destroyed_at"] is not None:
-            raise Erased(f"what {scope} kept for '{purpose}' was erased; nothing more is sealed under it")
+            raise _erased(scope, purpose)
         self._known[where] = (row["id"], AESGCM(self._keys.unwrap(row["kek"], row["wrapped"])))
         if len(self._known) > 10_000:
             self._known.popitem(last=False)
         return self._known[where]
+
+
+def _erased(scope: UUID, purpose: str) -> Erased:
+    return Erased(f"what {scope} kept for '{purpose}' was erased; nothing more is sealed under it")
 
 
 def _named(content: bytes) -> UUID:

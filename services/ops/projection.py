@@ -34,9 +34,8 @@ class Projection:
             rows = [requested[key] for key in sorted(requested)]
             await tx.execute(
                 "insert into ops.enrolment(enrolment, unit, tenant, unit_code, name, request, batch, row, stage, opened_at, changed_at) "
-                "select *, 'requested', a, a from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::int[]) "
-                "with ordinality as r(enrolment, unit, tenant, unit_code, name, request, batch, row, n) "
-                "join unnest($9::timestamptz[]) with ordinality as t(a, m) on n = m "
+                "select e, u, t, c, n, q, b, r, 'requested', a, a from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], "
+                "$6::text[], $7::uuid[], $8::int[], $9::timestamptz[]) as x(e, u, t, c, n, q, b, r, a) "
                 "on conflict (enrolment) do update set name = excluded.name",
                 [e.data.enrolment for e in rows], [e.subject for e in rows], [e.tenant for e in rows], [e.data.form.unit_code for e in rows],
                 [e.data.form.name for e in rows], [e.data.request for e in rows], [e.data.batch for e in rows], [e.data.row for e in rows],
@@ -48,9 +47,9 @@ class Projection:
             await tx.execute(
                 "insert into ops.enrolment(enrolment, unit, tenant, unit_code, request, batch, row, stage, cause, message, number, attempt, kind, "
                 "filed, employees, opened_at, changed_at) "
-                "select *, x.at from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::int[], $8::text[], $9::text[], "
+                "select *, opened from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::int[], $8::text[], $9::text[], "
                 "$10::text[], $11::text[], $12::int[], $13::text[], $14::bool[], $15::int[], $16::timestamptz[]) "
-                "as x(enrolment, unit, tenant, unit_code, request, batch, row, stage, cause, message, number, attempt, kind, filed, employees, at) "
+                "as x(enrolment, unit, tenant, unit_code, request, batch, line, stage, cause, message, number, attempt, kind, filed, employees, opened) "
                 "on conflict (enrolment) do update set stage = excluded.stage, cause = excluded.cause, message = excluded.message, "
                 "unit_code = coalesce(excluded.unit_code, ops.enrolment.unit_code), number = coalesce(excluded.number, ops.enrolment.number), "
                 "attempt = excluded.attempt, kind = excluded.kind, filed = excluded.filed, employees = excluded.employees, "
