@@ -213,6 +213,7 @@ async def _intake(own: House, kernel: Kernel) -> Wired:
 
     parts = intake(Needs(own.db.pool, kernel, kernel.clock, PostgresUnitRegistry(), IntakeSetUp(own.set_up), ApiKeys(own.set_up),
                          VaultSheets(own.vault), uuid7))
+    parts.app.include_router(_set_up_over_http(own, kernel))
     host, port = split_address(own.settings.http)
     if not is_loopback(host) and not await own.set_up.keys(None):
         raise SettingsError(f"HOSO_HTTP={own.settings.http} listens beyond this machine and there is no API key: make one with `hoso key add` first")
@@ -234,6 +235,15 @@ async def _intake(own: House, kernel: Kernel) -> Wired:
         await serving
 
     return parts.consumer, [http, lambda: parts.batches.run(kernel.drained)], {"http": f"http://{host}:{listening.getsockname()[1]}"}
+
+
+def _set_up_over_http(own: House, kernel: Kernel) -> Any:
+    from app.adapters import ApiKeys
+    from app.http_setup import Counter, router
+    from services.ops.answers import Answers
+
+    answers = Answers(own.db.pool, PostgresUnitRegistry(), own.set_up, kernel)
+    return router(Counter(own.set_up, answers, ApiKeys(own.set_up), own.db.pool, own.settings.environment))
 
 
 async def _mail_watcher(own: House, kernel: Kernel) -> Wired:

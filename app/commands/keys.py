@@ -63,7 +63,7 @@ def list_(
         )
         return [dict(row) for row in rows]
 
-    listed(reading(job), ("id", "tenant", "name", "scopes", "made_at"), json_)
+    listed(reading(job, start=True), ("id", "tenant", "name", "scopes", "made_at"), json_)
 
 
 @app.command("remove")

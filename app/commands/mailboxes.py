@@ -93,7 +93,7 @@ def list_(
         )
         return [{**{k: v for k, v in row.items() if k != "settings"}, **json.loads(row["settings"])} for row in rows]
 
-    listed(reading(job), ("tenant", "address", "host", "mode", "policy", "made_at"), json_)
+    listed(reading(job, start=True), ("tenant", "address", "host", "mode", "policy", "made_at"), json_)
 
 
 @app.command("test")

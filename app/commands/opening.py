@@ -82,9 +82,14 @@ def wait_for(job: Coroutine[Any, Any, T]) -> T:
 # --- looking ----------------------------------------------------------------------------------------------------
 
 
-def reading(job: Callable[[Any, Settings], Awaitable[T]]) -> T:
-    """Give `job` a connection that only looks, after the schema was checked."""
-    return wait_for(_reading(job))
+def reading(job: Callable[[Any, Settings], Awaitable[T]], *, start: bool = False) -> T:
+    """Give `job` a connection that only looks, after the schema was checked. `start`: as `working` does."""
+    return wait_for(_starting(job) if start else _reading(job))
+
+
+async def _starting(job: Callable[[Any, Settings], Awaitable[T]]) -> T:
+    async with running_database(settings()):
+        return await _reading(job)
 
 
 async def _reading(job: Callable[[Any, Settings], Awaitable[T]]) -> T:

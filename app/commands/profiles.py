@@ -71,7 +71,9 @@ def list_(
         )
         return [{**row, "days_left": (row["not_after"] - now).days} for row in rows]
 
-    listed(reading(job), ("tenant", "name", "backend", "tax_codes", "serial", "not_after", "days_left"), json_)
+    listed(
+        reading(job, start=True), ("tenant", "name", "backend", "tax_codes", "serial", "not_after", "days_left"), json_
+    )
 
 
 @app.command("test")

@@ -47,7 +47,7 @@ def list_(json_: Json = False) -> None:
         rows = await db.fetch("select name as tenant, title, made_at from store.tenant where not removed order by name")
         return [dict(row) for row in rows]
 
-    listed(reading(job), ("tenant", "title", "made_at"), json_)
+    listed(reading(job, start=True), ("tenant", "title", "made_at"), json_)
 
 
 @app.command("remove")

@@ -1,0 +1,343 @@
+"""Set-up and answers over HTTP: what `hoso key | mailbox | profile` and `hoso enrolment` do, for one tenant.
+
+Mounted beside intake's API. The tenant is always the key's; what belongs to another tenant does not exist.
+
+    GET, POST          /v1/keys, /v1/mailboxes, /v1/profiles          scope setup
+    DELETE             /v1/keys/{id}, /v1/mailboxes/{address}, /v1/profiles/{name}
+    POST               /v1/enrolments/{id}/answers, /v1/enrolments/{id}/cancellation
+    GET                /v1/enrolments/{id}/timeline                   scope setup or read
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeVar
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException
+from starlette.types import Message
+
+from app.demo_keys import refuse_demo_key
+from app.telling import told
+from hoso.runtime.failures import HosoError
+from hoso.runtime.outgoing import Environment
+from hoso.setup.registry import MailboxSettings, SetUp
+from services.intake.ports import Keys, Principal
+from services.intake.problems import Problem, not_found
+from services.ops import views
+from services.ops.answers import Answers, Unanswerable
+
+SETUP, READ = "setup", "read"
+MAX_PKCS12 = 256 * 1024
+T = TypeVar("T")
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewKey(_Body):
+    """An API key to make."""
+
+    name: str = Field(min_length=1, max_length=80)
+    scopes: list[Literal["submit", "read", "setup"]] = Field(default=["submit", "read"], min_length=1)
+
+
+class NewMailbox(_Body):
+    """A mailbox to read; the same address again replaces its settings."""
+
+    address: str = Field(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")
+    host: str = Field(min_length=1, max_length=253)
+    port: int = Field(default=993, ge=1, le=65535)
+    user: str = Field(default="", max_length=254, description="Empty: the address.")
+    password: SecretStr = Field(max_length=1000)
+    tls: Literal["implicit", "starttls", "none"] = "implicit"
+    policy: Literal["dkim", "auth-results", "sender-only"] = "dkim"
+    authserv_id: str = Field(default="", max_length=253)
+    client: Literal["aioimaplib", "imapclient"] = "aioimaplib"
+    folder: str = Field(default="INBOX", min_length=1, max_length=200)
+    contact: Literal["shared", "own"] = "shared"
+
+
+class NewAnswer(_Body):
+    """What a person says to an enrolment that waits."""
+
+    answer: str = Field(max_length=40)
+    value: str | None = Field(default=None, max_length=200)
+
+
+class Cancellation(_Body):
+    """Giving an enrolment up."""
+
+    reason: str = Field(default="", max_length=500)
+
+
+_PROFILE_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "name": {"type": "string"},
+                        "password": {"type": "string", "format": "password"},
+                        "pkcs12": {"type": "string", "format": "binary"},
+                    },
+                    "required": ["name", "password", "pkcs12"],
+                }
+            }
+        },
+    }
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """What the routes stand on."""
+
+    set_up: SetUp
+    answers: Answers
+    keys: Keys
+    pool: Any
+    environment: Environment
+
+
+def router(counter: Counter) -> APIRouter:
+    """The routes, to be mounted into intake's application."""
+    made = APIRouter(prefix="/v1")
+    may = _gate(counter.keys)
+    _keys(made, counter, Depends(may(SETUP)))
+    _mailboxes(made, counter, Depends(may(SETUP)))
+    _profiles(made, counter, Depends(may(SETUP)))
+    _enrolments(made, counter, Depends(may(SETUP)), Depends(may(SETUP, READ)))
+    return made
+
+
+def _gate(keys: Keys) -> Callable[..., Callable[[Principal], Principal]]:
+    async def principal(request: Request) -> Principal:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        found = await keys.check(token.strip()) if scheme.lower() == "bearer" and token else None
+        if found is None:
+            detail = "Gửi tiêu đề Authorization: Bearer hoso_<id>_<secret> với một khoá còn hiệu lực."
+            raise Problem(401, "unauthorized", "Khoá API không hợp lệ", detail)
+        return found
+
+    known = Depends(principal)
+
+    def may(*scopes: str) -> Callable[[Principal], Principal]:
+        def check(who: Principal = known) -> Principal:
+            if not who.scopes & set(scopes):
+                detail = f"Khoá này không có quyền “{scopes[0]}”; tạo khoá khác bằng `hoso key add`."
+                raise Problem(403, "forbidden", "Không đủ quyền", detail)
+            return who
+
+        return check
+
+    return may
+
+
+async def _done(what: Awaitable[T]) -> T:
+    """Do it; what a person can mend becomes a problem."""
+    try:
+        return await what
+    except Unanswerable as error:
+        if error.code == "not-found":
+            raise not_found("hồ sơ đăng ký") from error
+        status = 409 if error.code in ("closed", "not-waiting", "not-this-answer") else 422
+        raise Problem(status, error.code, "Không nhận được câu trả lời này", error.vi) from error
+    except HosoError as error:
+        raise Problem(422, "refused", "Không thực hiện được", str(error)) from error
+
+
+# --- keys -------------------------------------------------------------------------------------------------------
+
+
+def _keys(made: APIRouter, counter: Counter, setter: Any) -> None:
+    @made.get("/keys")
+    async def get_keys(who: Principal = setter) -> dict[str, Any]:
+        """The tenant's keys in force; never their tokens."""
+        return {
+            "keys": [_shown(row, "id", "name", "scopes", "made_at") for row in await counter.set_up.keys(who.tenant)]
+        }
+
+    @made.post("/keys", status_code=201)
+    async def post_key(key: NewKey, who: Principal = setter) -> Response:
+        """Make a key. Its token is in this answer only."""
+        token = await _done(counter.set_up.add_key(who.tenant, key.name, key.scopes, who.actor))
+        body = {"id": token.split("_")[1], "name": key.name, "scopes": key.scopes, "token": token}
+        return JSONResponse(body, 201, {"Cache-Control": "no-store"})
+
+    @made.delete("/keys/{id_}", status_code=204)
+    async def delete_key(id_: str, who: Principal = setter) -> Response:
+        """Revoke a key, at once."""
+        if not any(row["id"] == id_ for row in await counter.set_up.keys(who.tenant)):
+            raise not_found("khoá")
+        await _done(counter.set_up.remove_key(id_, who.actor, who.tenant))
+        return Response(status_code=204)
+
+
+# --- mailboxes --------------------------------------------------------------------------------------------------
+
+
+def _mailboxes(made: APIRouter, counter: Counter, setter: Any) -> None:
+    @made.get("/mailboxes")
+    async def get_mailboxes(who: Principal = setter) -> dict[str, Any]:
+        """The tenant's mailboxes; never their passwords."""
+        return {"mailboxes": [_mailbox(one) for one in await counter.set_up.mailboxes(who.tenant)]}
+
+    @made.post("/mailboxes", status_code=201)
+    async def post_mailbox(given: NewMailbox, who: Principal = setter) -> dict[str, Any]:
+        """Declare a mailbox. In force within seconds."""
+        wanted = MailboxSettings(
+            given.host, given.port, given.user or given.address, given.tls, given.policy, given.authserv_id, given.client,
+            given.folder,
+        )  # fmt: skip
+        password = given.password.get_secret_value()
+        id_ = await _done(
+            counter.set_up.add_mailbox(who.tenant, given.address, given.contact, wanted, password, who.actor)
+        )
+        return {"id": str(id_), "address": given.address}
+
+    @made.delete("/mailboxes/{address}", status_code=204)
+    async def delete_mailbox(address: str, who: Principal = setter) -> Response:
+        """Stop reading a mailbox."""
+        if not any(one.address.lower() == address.lower() for one in await counter.set_up.mailboxes(who.tenant)):
+            raise not_found("hộp thư")
+        await _done(counter.set_up.remove_mailbox(address, who.actor, who.tenant))
+        return Response(status_code=204)
+
+
+def _mailbox(one: Any) -> dict[str, Any]:
+    settings = {name: getattr(one.settings, name) for name in one.settings.__dataclass_fields__}
+    return {"id": str(one.id), "address": one.address, "contact": one.contact_mode, **settings}
+
+
+# --- profiles ---------------------------------------------------------------------------------------------------
+
+
+def _profiles(made: APIRouter, counter: Counter, setter: Any) -> None:
+    @made.get("/profiles")
+    async def get_profiles(who: Principal = setter) -> dict[str, Any]:
+        """The tenant's signing profiles; never their keys."""
+        return {"profiles": [_profile(one) for one in await counter.set_up.profiles(who.tenant)]}
+
+    @made.post("/profiles", status_code=201, openapi_extra=_PROFILE_BODY)
+    async def post_profile(request: Request, who: Principal = setter) -> dict[str, Any]:
+        """Keep a key from a PKCS#12 file, sealed; its password is forgotten. The same name again replaces it."""
+        name, password, data = await _pkcs12_form(request)
+
+        async def add() -> Any:
+            refuse_demo_key(data, password, counter.environment)
+            return await counter.set_up.add_pkcs12(who.tenant, name, data, password, who.actor)
+
+        known = await _done(add())
+        return {
+            "name": name,
+            "serial": known.serial,
+            "tax_codes": list(known.tax_codes),
+            "not_after": known.not_after.isoformat(),
+            "days_left": (known.not_after - datetime.now(UTC)).days,
+        }
+
+    @made.delete("/profiles/{name}", status_code=204)
+    async def delete_profile(name: str, who: Principal = setter) -> Response:
+        """Remove a profile and destroy its key."""
+        if not any(one.name == name for one in await counter.set_up.profiles(who.tenant)):
+            raise not_found("chữ ký số")
+        await _done(counter.set_up.remove_profile(who.tenant, name, who.actor))
+        return Response(status_code=204)
+
+
+def _profile(one: Any) -> dict[str, Any]:
+    return {
+        "id": str(one.id),
+        "name": one.name,
+        "backend": one.backend,
+        "tax_codes": list(one.tax_codes),
+        "serial": one.serial,
+        "not_after": one.not_after.isoformat(),
+    }
+
+
+async def _pkcs12_form(request: Request) -> tuple[str, str, bytes]:
+    """Name, password and file of a multipart form, its bytes counted while they come in. Raises Problem."""
+    size = 0
+
+    async def counted() -> Message:
+        nonlocal size
+        message = await request.receive()
+        size += len(message.get("body", b""))
+        if size > MAX_PKCS12:
+            raise Problem(413, "too-large", "Nội dung quá lớn", f"Nhiều nhất là {MAX_PKCS12 // 1024} KB.")
+        return message
+
+    wrong = Problem(400, "bad-form", "Biểu mẫu multipart không đúng", "Gửi name, password và tệp pkcs12.")
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise Problem(415, "unsupported-media-type", "Cần multipart/form-data", "Gửi name, password và tệp pkcs12.")
+    try:
+        async with Request(request.scope, counted).form(max_files=1, max_fields=4) as form:
+            name, password, file = form.get("name"), form.get("password"), form.get("pkcs12")
+            if not isinstance(name, str) or not isinstance(password, str) or not isinstance(file, UploadFile):
+                raise wrong
+            if not 0 < len(name.strip()) <= 100:
+                raise wrong
+            return name.strip(), password, await file.read()
+    except MultiPartException as error:
+        raise wrong from error
+
+
+# --- enrolments -------------------------------------------------------------------------------------------------
+
+
+def _enrolments(made: APIRouter, counter: Counter, setter: Any, reader: Any) -> None:
+    @made.post("/enrolments/{enrolment}/answers", status_code=202)
+    async def post_answer(enrolment: UUID, given: NewAnswer, who: Principal = setter) -> dict[str, str]:
+        """Answer what an enrolment waits for. Taken is not yet decided: look at the timeline."""
+        answers = counter.answers
+        await _done(answers.answer(enrolment, given.answer, given.value, actor=who.actor, tenant=who.tenant))
+        return {"enrolment": str(enrolment), "answer": given.answer}
+
+    @made.post("/enrolments/{enrolment}/cancellation", status_code=202)
+    async def post_cancellation(enrolment: UUID, given: Cancellation, who: Principal = setter) -> dict[str, str]:
+        """Give an enrolment up. What was begun at the agency runs to its outcome."""
+        await _done(counter.answers.cancel(enrolment, given.reason, actor=who.actor, tenant=who.tenant))
+        return {"enrolment": str(enrolment)}
+
+    @made.get("/enrolments/{enrolment}/timeline")
+    async def get_timeline(enrolment: UUID, who: Principal = reader) -> dict[str, Any]:
+        """Everything that happened to an enrolment, in order and in words."""
+        async with _connection(counter.pool) as db:
+            found = await views.find(db, str(enrolment), who.tenant)
+            if not found:
+                raise not_found("hồ sơ đăng ký")
+            events = await views.timeline(db, enrolment)
+        return {"enrolment": str(enrolment), "stage": found[0]["stage"], "timeline": _told(events)}
+
+
+def _connection(pool: Any) -> AbstractAsyncContextManager[Any]:
+    return pool.acquire()  # type: ignore[no-any-return]
+
+
+def _told(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without the events' data: the sentence says what a tenant may know."""
+    return [
+        {
+            "at": row["at"].isoformat(),
+            "type": row["type"],
+            "event": str(row["event"]),
+            "text": told("vi", row["type"], row["data"]),
+        }
+        for row in events
+    ]
+
+
+def _shown(row: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: row[name].isoformat() if isinstance(row[name], datetime) else row[name] for name in names}
