@@ -28,7 +28,7 @@ _BEFORE_DIGEST = (
 _AFTER_DIGEST = b"</DigestValue></Reference></SignedInfo>"
 _OBJECT = (
     '<Object><SignatureProperties Id="proid"><SignatureProperty Target="#sigid">'
-    '<SigningTime xmlns="http://example.org/#signatureProperties">{at:%Y-%m-%dT%H:%M:%SZ}</SigningTime>'
+    '<SigningTime xmlns="http://example.org/#signatureProperties">{at:%Y-%m-%dT%H:%M:%S.%fZ}</SigningTime>'
     "</SignatureProperty></SignatureProperties></Object></Signature>"
 )
 

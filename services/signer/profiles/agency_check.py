@@ -35,7 +35,7 @@ _FORM = re.compile(
     rb"<X509Data><X509SubjectName>(?P<subject>[^<>]*)</X509SubjectName>"
     rb"<X509Certificate>(?P<certificate>" + _B64 + rb")</X509Certificate></X509Data></KeyInfo>"
     rb'<Object><SignatureProperties Id="proid"><SignatureProperty Target="#sigid">'
-    rb'<SigningTime xmlns="http://example\.org/#signatureProperties">(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)</SigningTime>'
+    rb'<SigningTime xmlns="http://example\.org/#signatureProperties">(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)</SigningTime>'
     rb"</SignatureProperty></SignatureProperties></Object></Signature>"
 )
 

@@ -132,7 +132,7 @@ class _Signer(XAdESSigner):
 
     def add_signing_time(self, signed_signature_properties: Any, sig_root: Any, signing_settings: Any) -> None:
         element = etree.SubElement(signed_signature_properties, f"{{{_XADES}}}SigningTime", nsmap=self.namespaces)
-        element.text = f"{self._at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        element.text = f"{self._at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def _only(root: etree._Element, slot: str) -> etree._Element:

@@ -98,7 +98,7 @@ def test_others_refuse_what_was_changed_after_signing(
 def test_we_accept_what_is_signed_and_say_by_whom(shape: SignatureProfile, unit: Employer) -> None:
     for xml in DOCUMENTS.values():
         by = shape.verify(signed(shape, unit, xml), SLOT)
-        assert (by.certificate, by.claimed_time) == (unit.der, "2026-11-22T01:30:00Z")
+        assert (by.certificate, by.claimed_time) == (unit.der, "2026-11-22T01:30:00.000000Z")
 
 
 def test_composed_and_decomposed_text_stay_two_documents(shape: SignatureProfile, unit: Employer) -> None:

@@ -201,6 +201,15 @@ async def test_a_profile_that_will_not_do_is_refused(changes: dict[str, Any], co
 
 
 @pytest.mark.asyncio
+async def test_attempts_signed_in_the_same_moment_never_have_the_same_bytes() -> None:
+    unit = employer()
+    signing = SignDossier(HeldProfiles(profile_of(unit)), HeldVault(), SigningKeys())
+    again = prepared()
+    attempts = [again, again.model_copy(update={"attempt": 3}), again.model_copy(update={"dossier": uuid4()})]
+    signed = [await answer_of(signing, ask) for ask in attempts]
+    assert len({fact.sha256 for fact in signed}) == len(attempts)
+
+
 async def test_another_tenants_profile_is_no_profile() -> None:
     signing = SignDossier(HeldProfiles(profile_of(employer())), HeldVault(), SigningKeys())
     ask = prepared()
