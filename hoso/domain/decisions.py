@@ -145,10 +145,8 @@ def _requested(rules: Rules, state: State, fact: e.EnrolmentRequested, now: date
         return state, []  # the very same request, told again
     case = replace(case, superseded=(*old.superseded, old.request))
     if isinstance(state, Cancelled):
-        # One id, one enrolment: what it has used up (dossier ids, codes) is never used a second time.
-        if fact.enrolment == old.enrolment:
-            case = replace(case, dossiers=old.dossiers, tried=old.tried, rosters=old.rosters)
-        return begin(rules, case, now)
+        # The unit goes on counting: no dossier id, code or name of a call is ever used a second time.
+        return begin(rules, replace(case, dossiers=old.dossiers, tried=old.tried, rosters=old.rosters), now)
     if isinstance(state, Enrolled):
         return state, [refusal(fact, old, "already-enrolled")]
     case = _amended(case, old)

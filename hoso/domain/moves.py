@@ -69,8 +69,7 @@ def begin(rules: Rules, case: Case, now: datetime) -> Decided:
 
 def prepare(rules: Rules, case: Case, filing: Filing, now: datetime) -> Decided:
     """Have an attempt put into XML and signed, always anew (A21)."""
-    if case.profile is None:
-        return wait(case, "no-profile", f"Mã số thuế {case.form.tax_code}", filing)
+    assert case.profile is not None, "an enrolment without a profile does not begin"
     prepared = e.DossierPrepared(
         enrolment=case.enrolment,
         dossier=filing.dossier,
