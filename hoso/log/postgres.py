@@ -158,11 +158,6 @@ class PostgresLog:
             "select id from log.member where grp = $1 and seen_at > now() - interval '8 seconds' order by id", self._group)
         self._share([r["id"] for r in rows])
 
-    @property
-    def owned(self) -> int:
-        """How many partitions this member reads now."""
-        return len(self._mine)
-
     async def read(self, limit: int) -> Sequence[Record]:
         if not self._positions:
             await self.reload()

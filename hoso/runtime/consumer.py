@@ -11,6 +11,7 @@ event on and everybody else goes on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
@@ -36,7 +37,7 @@ S = TypeVar("S")
 
 LOST = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.exceptions.OperatorInterventionError,
         asyncpg.exceptions.InsufficientResourcesError, asyncpg.exceptions.TransactionRollbackError,
-        asyncpg.IdleInTransactionSessionTimeoutError)
+        asyncpg.IdleInTransactionSessionTimeoutError, asyncpg.InternalClientError)
 """The database went away, is full, or ended our transaction: whatever we were not told of may be asked or read again."""
 
 
@@ -296,7 +297,8 @@ class Consumer(Generic[S]):
                 log.warning("the database went away; going back to the position", extra={"group": self._service.group, "error": repr(error)})
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
-                await self._reload()
+                with contextlib.suppress(*LOST):
+                    await self._events.reload()
                 continue
             if not handled:
                 try:
@@ -304,9 +306,3 @@ class Consumer(Generic[S]):
                 except TimeoutError:
                     continue
                 await asyncio.sleep(linger)
-
-    async def _reload(self) -> None:
-        try:
-            await self._events.reload()
-        except LOST:
-            return

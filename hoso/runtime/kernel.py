@@ -67,7 +67,7 @@ class Kernel:
             self._source = Source(self.group, self.environment, {name: lane.keep_trying for name, lane in service.lanes.items()})
             jobs += [lambda: self._consume(service), self._ring_timers]
             jobs += [lambda n=name, x=lane: self._perform(n, x) for name, lane in service.lanes.items()]  # type: ignore[misc]
-        tasks = [asyncio.ensure_future(_awaited(job)) for job in jobs]
+        tasks = [asyncio.ensure_future(job()) for job in jobs]
         house = [asyncio.create_task(self._keep_alive()), asyncio.create_task(self._listen())]
         stop = asyncio.create_task(self.drained.wait())
         try:
@@ -203,10 +203,6 @@ class Kernel:
             await self.db.quick.execute("delete from log.member where id = $1", self.member)
         except (*LOST, Exception) as error:
             log.info("could not say good-bye to the database", extra={"error": repr(error)})
-
-
-async def _awaited(job: Callable[[], Awaitable[None]]) -> None:
-    await job()
 
 
 _LAG = """

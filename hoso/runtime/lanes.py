@@ -65,7 +65,6 @@ where c.id = o.id and c.owner = $7 returning c.id
 
 _STOOD_STILL = "update log.call set give_up_at = greatest(give_up_at, least(give_up_at + $2, now() + $3)) where lane = $1"
 
-NOTHING = timedelta(0)
 INCONCLUSIVE_LOOKS = 2
 
 
@@ -92,7 +91,7 @@ class Outcome:
     call: Claimed
     word: str
     steps: Sequence[Step] | None = None
-    wait: timedelta = NOTHING
+    wait: timedelta = timedelta(0)
     unsure: bool = False
     looks: int = 0
     error: str = ""

@@ -15,7 +15,7 @@ from hoso.log.partitions import partition_of
 from hoso.log.port import Entry
 from hoso.log.postgres import append
 from hoso.runtime.ids import trace_of, uuid7
-from hoso.runtime.steps import Call, Step, Tell, Timer, Withdraw
+from hoso.runtime.steps import Call, Step, Tell, Timer
 from schemas.envelope import MAX_EVENT_BYTES, encode, envelope_of
 from schemas.topics import TOPIC_OF
 
@@ -198,8 +198,3 @@ async def _set_timers(tx: Any, group: str, timers: dict[tuple[UUID, str], tuple[
             [cause.id or cause.correlation for _, (cause, _) in kept],
             [timer.fact.__pydantic_serializer__.to_json(timer.fact) for _, (_, timer) in kept],
         )
-
-
-def withdrawn_names(steps: Iterable[Step]) -> set[str]:
-    """The names a handler forgot; for tests and projections."""
-    return {s.name for s in steps if isinstance(s, Withdraw)}
