@@ -164,7 +164,8 @@ OPTIONS: dict[str, str] = {
     "Only say what would be released.": "Chỉ nói sẽ thả những gì.",
     "From hoso dead-letters list.": "Lấy từ hoso dead-letters list.",
     "enrolment.requests.TENANT; the tenant is the topic's.": "enrolment.requests.TENANT; khách hàng là của chủ đề.",
-    'JSON: {"request": "…", "fields": {…}}, or a list of them.': 'JSON: {"request": "…", "fields": {…}}, hoặc một danh sách như vậy.',
+    'JSON: {"request": "…", "fields": {…}}, or a list of them.': 'JSON: {"request": "…", "fields": {…}}, '
+    "hoặc một danh sách như vậy.",
     "2d, 25h, 90m, 30s, or a sum such as 1d12h.": "2d, 25h, 90m, 30s, hoặc tổng như 1d12h.",
     "World seconds a real second; 1 is real time.": "Số giây của thế giới trong một giây thật; 1 là giờ thật.",
     "Keep it outside the database's backups.": "Cất riêng, không để trong bản sao lưu cơ sở dữ liệu.",

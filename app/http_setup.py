@@ -197,9 +197,15 @@ def _mailboxes(made: APIRouter, counter: Counter, setter: Any) -> None:
     async def post_mailbox(given: NewMailbox, who: Principal = setter) -> dict[str, Any]:
         """Declare a mailbox. In force within seconds."""
         wanted = MailboxSettings(
-            given.host, given.port, given.user or given.address, given.tls, given.policy, given.authserv_id, given.client,
+            given.host,
+            given.port,
+            given.user or given.address,
+            given.tls,
+            given.policy,
+            given.authserv_id,
+            given.client,
             given.folder,
-        )  # fmt: skip
+        )
         password = given.password.get_secret_value()
         id_ = await _done(
             counter.set_up.add_mailbox(who.tenant, given.address, given.contact, wanted, password, who.actor)

@@ -27,7 +27,7 @@ from app.commands import (
     upkeep,
     vaults,
 )
-from app.words import language
+from app.words import Language, language
 
 _PLAIN: dict[str, Any] = {
     "no_args_is_help": True,
@@ -51,8 +51,8 @@ GROUPS = {
 }
 
 
-def commands() -> Any:
-    """All commands, with help in the language of this process."""
+def commands(chosen: Language) -> Any:
+    """All commands, with help in a language."""
     app = typer.Typer(name="hoso", **_PLAIN)
 
     @app.callback()
@@ -70,7 +70,7 @@ def commands() -> Any:
     for name, group in GROUPS.items():
         app.add_typer(group, name=name)
     command = typer.main.get_command(app)
-    if language() == "vi":
+    if chosen == "vi":
         from app.help_vi import translate
 
         translate(command)
@@ -80,7 +80,7 @@ def commands() -> Any:
 def main(words: list[str] | None = None) -> None:
     """Run the command line and exit. Whatever a person can mend is one sentence on stderr."""
     try:
-        commands().main(args=words, prog_name="hoso")
+        commands(language()).main(args=words, prog_name="hoso")
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:

@@ -68,13 +68,13 @@ def wait_for(job: Coroutine[Any, Any, T]) -> T:
     """Run to the end; a database that goes away meanwhile is one sentence."""
     import asyncpg
 
-    from app.failing import DatabaseAway
-    from hoso.runtime.consumer import LOST
-
     try:
         return asyncio.run(job)
-    except (*LOST, asyncpg.QueryCanceledError) as error:
-        if isinstance(error, TimeoutError | ConnectionError) or type(error).__module__.startswith("asyncpg"):
+    except (ConnectionError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        from app.failing import DatabaseAway
+        from hoso.runtime.consumer import LOST
+
+        if isinstance(error, (*LOST, asyncpg.QueryCanceledError)):
             raise DatabaseAway(text("db.lost", error=str(error) or type(error).__name__)) from error
         raise
 
@@ -93,11 +93,13 @@ async def _starting(job: Callable[[Any, Settings], Awaitable[T]]) -> T:
 
 
 async def _reading(job: Callable[[Any, Settings], Awaitable[T]]) -> T:
-    from app.compose import database_url
     from hoso.store import migrations
+    from hoso.store.postgres import EmbeddedServer
 
     known = settings()
-    db = await connect(database_url(known))
+    folder = known.database_folder
+    # As app.compose.database_url says it; not imported here, because it knows all services and takes a second.
+    db = await connect(known.database if folder is None else EmbeddedServer(folder).url)
     try:
         await migrations.check(db, known.environment)
         await db.execute(f"set statement_timeout = {LOOK_MS}")

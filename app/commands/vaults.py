@@ -35,11 +35,7 @@ def new_key(
     try:
         if rotate:
             KeyRing.read(file)
-            fresh = file.with_name(file.name + ".new")
-            KeyRing.make(fresh)
-            with fresh.open("a") as out:
-                out.write(file.read_text())
-            fresh.replace(file)
+            _put_before(file)
         else:
             KeyRing.make(file)
     except FileExistsError as error:
@@ -47,6 +43,19 @@ def new_key(
     except OSError as error:
         raise HosoError(text("file.unwritable", file=file, why=error.strerror)) from error
     say(text("vault.made", file=file))
+
+
+def _put_before(file: Path) -> None:
+    """A new key as the file's first line, under a name no other has; the file is replaced at once."""
+    import secrets
+
+    from hoso.store.vault import KeyRing
+
+    fresh = file.with_name(file.name + ".new")
+    KeyRing.make(fresh)
+    key = fresh.read_text().partition(":")[2]
+    fresh.write_text(f"k{secrets.token_hex(6)}:{key}{file.read_text()}")
+    fresh.replace(file)
 
 
 @app.command("rewrap")
