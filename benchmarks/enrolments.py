@@ -1,0 +1,231 @@
+"""Sheet to activated, straight path: every service and the simulated agency on this machine, real signatures, HTTP, IMAP and SMTP.
+
+    python -m benchmarks.enrolments [--enrolments 10000] [--mailboxes 4] [--paced 300]
+
+A sheet is handed in over HTTP; the clock runs from the first accepted row to the last activated unit, by the agency's own
+ledger. Then `--paced` requests at 10/s measure request -> submitted. CPU is counted per process from the kernel's books.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+import psutil
+import uvloop
+import xlsxwriter
+
+from app.compose import house
+from benchmarks.stage import verdict
+from demo.judge import judge, ledger
+from demo.keys import Authority
+from demo.run import TENANT, upload
+from demo.world import World
+from hoso.domain.identifiers import tax_check_digit
+from hoso.setup.registry import MailboxSettings
+
+HEADERS = ("Mã đơn vị", "Tên đơn vị", "MST", "Tỉnh/TP", "Địa chỉ", "Email", "Số điện thoại")
+PARTS = {"post": "mail host", "simulator": "agency", "pymap": "mailboxes", "postgres": "database"}
+
+
+def code(n: int) -> str:
+    """The n-th unit code of an ordinary unit: a digit in third place."""
+    letters = "ABCDEGHKLMNPQRSTUVXY"
+    n, last = divmod(n, len(letters))
+    n, number = divmod(n, 10_000)
+    first, second = divmod(n, len(letters))
+    return f"{letters[first % len(letters)]}{letters[second]}{number:04d}{letters[last]}"
+
+
+def tax_codes(count: int) -> list[str]:
+    found: list[str] = []
+    base = 900_100_000
+    while len(found) < count:
+        digits = str(base)
+        check = tax_check_digit(digits)
+        if check is not None:
+            found.append(f"{digits}{check}")
+        base += 1
+    return found
+
+
+def row(n: int, boxes: int, taxes: list[str]) -> tuple[str, ...]:
+    tax = taxes[n % len(taxes)]
+    return (code(n), f"CÔNG TY TNHH Đo Lường – Chi nhánh số {n}", tax, "Thành phố Hà Nội", f"Số {n} đường Thử Nghiệm, phường Ba Đình",
+            f"hop{n % boxes}@bench.example", "0912345678")
+
+
+def sheet(file: Path, count: int, boxes: int, taxes: list[str]) -> None:
+    book = xlsxwriter.Workbook(str(file), {"constant_memory": True, "strings_to_numbers": False})
+    page = book.add_worksheet()
+    for column, header in enumerate(HEADERS):
+        page.write_string(0, column, header)
+    for n in range(count):
+        for column, text in enumerate(row(n, boxes, taxes)):
+            page.write_string(n + 1, column, text)
+    book.close()
+
+
+class Books:
+    """CPU seconds and memory of every process of a world, by part."""
+
+    def __init__(self, root: psutil.Process) -> None:
+        self._root = root
+        self._before: dict[int, float] = {}
+        self._before = {pid: cpu for pid, (_, cpu, _) in self._look().items()}
+
+    def _look(self) -> dict[int, tuple[str, float, int]]:
+        found = {}
+        for process in self._root.children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                words = process.cmdline()
+                times = process.cpu_times()
+                found[process.pid] = (_part(process.name(), words), times.user + times.system, process.memory_info().rss)
+        return found
+
+    def cpu(self) -> dict[str, float]:
+        parts: dict[str, float] = {}
+        for pid, (part, cpu, _) in self._look().items():
+            parts[part] = parts.get(part, 0.0) + cpu - self._before.get(pid, 0.0)
+        return parts
+
+    def memory(self) -> dict[str, int]:
+        parts: dict[str, int] = {}
+        for part, _, size in self._look().values():
+            parts[part] = max(parts.get(part, 0), size)
+        return parts
+
+
+def _part(name: str, words: list[str]) -> str:
+    line = " ".join(words)
+    if name == "postgres":
+        return "database"
+    if "app.main run" in line:
+        return words[words.index("run") + 1]
+    for word, part in PARTS.items():
+        if word in line:
+            return part
+    return "supervisor" if "app.main up" in line else "other"
+
+
+async def set_up(own: Any, world: World, boxes: int, taxes: list[str]) -> str:
+    await own.set_up.add_tenant(TENANT, "", "bench")
+    ports = world.read("post/post.json")["boxes"]
+    for n in range(boxes):
+        address = f"hop{n}@bench.example"
+        await own.set_up.add_mailbox(TENANT, address, "shared", MailboxSettings("127.0.0.1", ports[address]["port"], address, tls="none"),
+                                     world.boxes[address], "bench")
+    authority = Authority()
+    for tax in taxes:
+        await own.set_up.add_pkcs12(TENANT, tax, authority.pkcs12(tax, "CÔNG TY TNHH Đo Lường", "bench"), "bench", "bench")
+    return str(await own.set_up.add_key(TENANT, "bench", ["submit", "read"], "bench"))
+
+
+async def sustained(own: Any, world: World, url: str, key: str, file: Path, count: int, books: Books) -> dict[str, Any]:
+    batch = await upload(url, key, file)
+    db = own.db.pool
+    while not (began := await db.fetchval("select min(opened_at) from ops.enrolment where batch = $1", batch)):
+        await asyncio.sleep(0.02)
+    shown = time.monotonic()
+    with contextlib.closing(ledger(world.folder / "simulator" / "simulator.db")) as agency:
+        while (active := agency.execute("select count(*) from units where active_transaction is not null").fetchone()[0]) < count:
+            if time.monotonic() - shown > 10:
+                print(f"  {active:,} of {count:,} activated", flush=True)
+                shown = time.monotonic()
+            await asyncio.sleep(0.2)
+        cpu = books.cpu()
+        last = agency.execute("select max(at_real) from activations where outcome = '00'").fetchone()[0]
+        while await db.fetchval("select count(*) from ops.enrolment where batch = $1 and stage <> 'enrolled'", batch):
+            await asyncio.sleep(0.1)
+        async with db.acquire() as connection:
+            findings = await judge(agency, connection, batch=batch)
+        assert findings.clean and findings.enrolled == count, findings
+    seconds = last - began.timestamp()
+    return {"per_s": count / seconds, "seconds": seconds, "cpu": {part: used / count * 1000 for part, used in cpu.items()}}
+
+
+async def paced(own: Any, url: str, key: str, start: int, count: int, boxes: int, taxes: list[str]) -> list[float]:
+    """Seconds from the answer to POST /v1/enrolments to the agency's receipt, at 10 requests a second."""
+    asked: dict[UUID, float] = {}
+
+    async def one(session: aiohttp.ClientSession, n: int) -> None:
+        unit_code, name, tax, province, address, email, phone = row(n, boxes, taxes)
+        fields = {"unit_code": unit_code, "name": name, "tax_code": tax, "province": province, "address": address, "email": email, "phone": phone}
+        at = time.time()
+        async with session.post(f"{url}/v1/enrolments", json=fields, headers={"Idempotency-Key": f'"{n}"'}) as answer:
+            body = await answer.json()
+            assert answer.status == 202, body
+            asked[UUID(body["enrolment"])] = at
+
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as session:
+        tasks = []
+        for n in range(start, start + count):
+            tasks.append(asyncio.create_task(one(session, n)))
+            await asyncio.sleep(0.1)
+        await asyncio.gather(*tasks)
+    while await own.db.pool.fetchval("select count(*) from ops.enrolment where enrolment = any($1) and stage <> 'enrolled'", list(asked)):
+        await asyncio.sleep(0.1)
+    rows = await own.db.pool.fetch(
+        "select enrolment, min(at) as at from ops.timeline where enrolment = any($1) and type = 'vn.hoso.agency.dossier-received.v1' group by 1", list(asked))
+    assert len(rows) == count, f"{len(rows)} receipts to {count} requests"
+    return sorted(r["at"].timestamp() - asked[r["enrolment"]] for r in rows)
+
+
+async def main(args: argparse.Namespace) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="hoso-bench-"))
+    taxes = tax_codes(20)
+    world = World(folder / "world", settings={"HOSO_LOG_LEVEL": "WARNING", "HOSO_GATEWAY_POLL": "1s", "HOSO_GATEWAY_TIMEOUT": "30s"}, simulator=["--fast"])
+    world.start_afresh()
+    try:
+        world.start_post([f"hop{n}@bench.example" for n in range(args.mailboxes)])
+        post = await world.until("post/post.json", "post")
+        world.start_simulator(post["smtp"]["port"])
+        await world.until("simulator/simulator.json", "simulator")
+        world.start_hoso()
+        await world.until("hoso/up.json", "hoso", 90)
+        while len([s for s in world.read("hoso/up.json")["services"].values() if s]) < 6:
+            await asyncio.sleep(0.05)
+        async with house(world.settings(), "bench", size=4) as own:
+            key = await set_up(own, world, args.mailboxes, taxes)
+            url = world.read("hoso/up.json")["services"]["intake"]["http"]
+            file = folder / "sheet.xlsx"
+            sheet(file, args.enrolments, args.mailboxes, taxes)
+            books = Books(psutil.Process())
+            figures = await sustained(own, world, url, key, file, args.enrolments, books)
+            print(f"{args.enrolments:,} enrolments in {figures['seconds']:.1f} s: {figures['per_s']:.1f}/s")
+            for part, cost in sorted(figures["cpu"].items(), key=lambda p: -p[1]):
+                print(f"  {part:<13}{cost:6.2f} ms of CPU an enrolment")
+            print(f"  {'all':<13}{sum(figures['cpu'].values()):6.2f} ms")
+            latencies = await paced(own, url, key, args.enrolments + 1000, args.paced, args.mailboxes, taxes)
+            p50, p99 = statistics.median(latencies), latencies[int(len(latencies) * 0.99) - 1]
+            print(f"request -> submitted at 10/s: p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms")
+            memory = {part: size / 1024**2 for part, size in books.memory().items()}
+            for part, size in sorted(memory.items(), key=lambda p: -p[1]):
+                print(f"  {part:<13}{size:6.0f} MB at most in one process")
+    finally:
+        await asyncio.to_thread(world.end)
+        if not args.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+    services = {part: size for part, size in memory.items() if part in ("intake", "enrolment", "signer", "submitter", "mail_watcher", "ops")}
+    verdict(benchmark="enrolments", enrolments_per_s=round(figures["per_s"], 1), enrolments=args.enrolments, mailboxes=args.mailboxes,
+            cpu_ms={part: round(cost, 2) for part, cost in figures["cpu"].items()}, cpu_ms_all=round(sum(figures["cpu"].values()), 2),
+            submitted_p50_ms=round(p50 * 1000), submitted_p99_ms=round(p99 * 1000), largest_service_mb=round(max(services.values())))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--enrolments", type=int, default=10_000)
+    parser.add_argument("--mailboxes", type=int, default=4)
+    parser.add_argument("--paced", type=int, default=300)
+    parser.add_argument("--keep", action="store_true", help="leave the world's folder for a look")
+    sys.exit(uvloop.run(main(parser.parse_args())))
