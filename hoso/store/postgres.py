@@ -43,7 +43,8 @@ class EmbeddedServer:
     def __init__(self, folder: Path, *, settings: dict[str, str] | None = None) -> None:
         self.folder = folder.resolve()
         self.data = self.folder / "data"
-        self._settings = {"shared_buffers": "256MB", "max_connections": "200", "max_wal_size": "2GB", **(settings or {})}
+        self._settings = {"shared_buffers": "256MB", "max_connections": "200", "max_wal_size": "2GB", "autovacuum_naptime": "10s",
+                          "random_page_cost": "1.1", "checkpoint_timeout": "15min", **(settings or {})}
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -160,7 +161,7 @@ class Database:
         self.quick = quick
 
     @classmethod
-    async def open(cls, url: str, *, name: str, size: int = 6, quick: int = 2) -> Database:
+    async def open(cls, url: str, *, name: str, size: int = 6, quick: int = 4) -> Database:
         """Connect; waits up to 20 s for a server that is starting. Raises HosoError with what to mend."""
         until = time.monotonic() + 20
         while True:

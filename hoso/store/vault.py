@@ -8,12 +8,12 @@ is deleting the wrapped key. No transaction spans vault and log: seal first, ref
 from __future__ import annotations
 
 import base64
-import hashlib
+import hmac
 import os
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -66,6 +66,12 @@ class KeyRing:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(f"k{uuid7().hex[:8]}:{base64.b64encode(os.urandom(32)).decode()}\n")
 
+    def name(self, content: bytes) -> UUID:
+        """A UUIDv8 (RFC 9562) for a content: keyed, so that a short secret cannot be guessed from its reference."""
+        digest = hmac.digest(self._keys[self.current], b"hoso vault reference|" + content, "sha256")
+        number = int.from_bytes(digest[:16], "big")
+        return UUID(int=number & ~(0xF << 76) & ~(0x3 << 62) | (8 << 76) | (2 << 62))
+
     def wrap(self, key: bytes) -> bytes:
         return aes_key_wrap(self._keys[self.current], key)
 
@@ -86,29 +92,35 @@ class Sealing:
     data: bytes
 
 
+Where = tuple[str, UUID, str]
+"""Tenant, scope, purpose: what one data key is for."""
+
+
 class Vault:
     """Sealed storage behind a pool of its own. All methods commit before they return."""
 
     def __init__(self, pool: asyncpg.Pool, keys: KeyRing) -> None:
         self._pool = pool
         self._keys = keys
-        self._known: OrderedDict[tuple[str, UUID, str], tuple[UUID, AESGCM]] = OrderedDict()
+        self._known: OrderedDict[Where, tuple[UUID, AESGCM]] = OrderedDict()
 
     async def put(self, tenant: str, scope: UUID, purpose: str, data: bytes) -> UUID:
         """Seal; returns the reference. The id is derived from scope and content, so a repeat after a crash is harmless."""
-        if purpose not in PURPOSES:
-            raise ValueError(purpose)
-        key_id, cipher = await self._key(tenant, scope, purpose)
-        ref = _named(key_id.bytes + data)
-        nonce = os.urandom(12)
-        sealed = nonce + cipher.encrypt(nonce, data, ref.bytes + _bound(tenant, scope, purpose))
-        alive = await self._pool.fetchval(
-            "with alive as (select id from store.vault_key where id = $2 and destroyed_at is null for share), "
-            "kept as (insert into store.vault_item(id, key, sealed) select $1, id, $3 from alive on conflict do nothing) "
-            "select 1 from alive", ref, key_id, sealed)
-        if not alive:
-            raise _erased(scope, purpose)
-        return ref
+        return (await self.put_many([Sealing(tenant, scope, purpose, data)]))[0]
+
+    async def put_many(self, sealings: Sequence[Sealing]) -> list[UUID]:
+        """Seal several things at once, in two statements; the references in order."""
+        keys = await self._keys_of({(s.tenant, s.scope, s.purpose) for s in sealings})
+        rows = []
+        for s in sealings:
+            key_id, cipher = keys[s.tenant, s.scope, s.purpose]
+            bound, nonce = _bound(s.tenant, s.scope, s.purpose), os.urandom(12)
+            ref = self._keys.name(bound + s.data)
+            rows.append((ref, key_id, nonce + cipher.encrypt(nonce, s.data, ref.bytes + bound)))
+        await self._pool.execute(
+            "insert into store.vault_item(id, key, sealed) select * from unnest($1::uuid[], $2::uuid[], $3::bytea[]) on conflict do nothing",
+            [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows])
+        return [r[0] for r in rows]
 
     async def get(self, ref: UUID) -> bytes:
         """Open. Raises Erased when it is gone."""
@@ -150,35 +162,32 @@ class Vault:
             await self._pool.execute("update store.vault_key set kek = $2, wrapped = $3 where id = $1", row["id"], self._keys.current, self._keys.wrap(key))
         return len(rows)
 
-    async def _key(self, tenant: str, scope: UUID, purpose: str) -> tuple[UUID, AESGCM]:
-        where = (tenant, scope, purpose)
-        if where in self._known:
-            self._known.move_to_end(where)
-            return self._known[where]
-        fresh = AESGCM.generate_key(256)
-        row: Any = await self._pool.fetchrow(
-            "insert into store.vault_key(id, tenant, scope, purpose, kek, wrapped) values ($1, $2, $3, $4, $5, $6) "
-            "on conflict (tenant, scope, purpose) do nothing returning id, kek, wrapped, destroyed_at",
-            uuid7(), tenant, scope, purpose, self._keys.current, self._keys.wrap(fresh))
-        if row is None:
-            row = await self._pool.fetchrow(
-                "select id, kek, wrapped, destroyed_at from store.vault_key where tenant = $1 and scope = $2 and purpose = $3", *where)
-        if row["destroyed_at"] is not None:
-            raise _erased(scope, purpose)
-        self._known[where] = (row["id"], AESGCM(self._keys.unwrap(row["kek"], row["wrapped"])))
-        if len(self._known) > 10_000:
+    async def _keys_of(self, wanted: set[Where]) -> dict[Where, tuple[UUID, AESGCM]]:
+        """The data key of each scope and purpose, made where there is none."""
+        unknown = sorted(where for where in wanted if where not in self._known)
+        if unknown:
+            strange = {where[2] for where in unknown} - set(PURPOSES)
+            if strange:
+                raise ValueError(f"no such purpose: {strange}")
+            columns = [list(column) for column in zip(*unknown, strict=True)]
+            rows = await self._pool.fetch(
+                "insert into store.vault_key(id, tenant, scope, purpose, kek, wrapped) "
+                "select i, t, s, p, $5, w from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $6::bytea[]) as x(i, t, s, p, w) "
+                "on conflict (tenant, scope, purpose) do nothing returning id, tenant, scope, purpose, kek, wrapped, destroyed_at",
+                [uuid7() for _ in unknown], *columns, self._keys.current, [self._keys.wrap(AESGCM.generate_key(256)) for _ in unknown])
+            if len(rows) < len(unknown):
+                rows = await self._pool.fetch(
+                    "select k.* from store.vault_key k join unnest($1::text[], $2::uuid[], $3::text[]) as x(t, s, p) "
+                    "on (k.tenant, k.scope, k.purpose) = (x.t, x.s, x.p)", *columns)
+            for row in rows:
+                if row["destroyed_at"] is not None:
+                    raise Erased(f"what {row['scope']} kept for '{row['purpose']}' was erased; nothing more is sealed under it")
+                where = (row["tenant"], row["scope"], row["purpose"])
+                self._known[where] = (row["id"], AESGCM(self._keys.unwrap(row["kek"], row["wrapped"])))
+        found = {where: self._known[where] for where in wanted}
+        while len(self._known) > 10_000:
             self._known.popitem(last=False)
-        return self._known[where]
-
-
-def _erased(scope: UUID, purpose: str) -> Erased:
-    return Erased(f"what {scope} kept for '{purpose}' was erased; nothing more is sealed under it")
-
-
-def _named(content: bytes) -> UUID:
-    """A UUIDv8 (RFC 9562): 122 bits of the content's SHA-256."""
-    number = int.from_bytes(hashlib.sha256(content).digest()[:16], "big")
-    return UUID(int=number & ~(0xF << 76) & ~(0x3 << 62) | (8 << 76) | (2 << 62))
+        return found
 
 
 def _bound(tenant: str, scope: UUID, purpose: str) -> bytes:
