@@ -9,6 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from hoso.runtime.steps import Step, Tx
+from hoso.store.vault import Sealing
 
 
 class Vault(Protocol):
@@ -17,6 +18,10 @@ class Vault(Protocol):
     async def put(self, tenant: str, scope: UUID, purpose: str, data: bytes, /) -> UUID:
         """Seal; the id is derived from scope and content, so a repeat is harmless. Raises `hoso.store.vault.Erased`
         when everything of that scope and purpose has been destroyed."""
+        ...
+
+    async def put_many(self, sealings: Sequence[Sealing], /) -> list[UUID]:
+        """Seal several at once; the references in order. Raises as `put`."""
         ...
 
     async def get(self, ref: UUID, /) -> bytes:

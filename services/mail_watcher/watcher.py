@@ -11,13 +11,14 @@ import hashlib
 import logging
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid5
 
 import asyncpg
 
 from hoso.runtime.points import point
-from hoso.store.vault import Erased
+from hoso.store.vault import Erased, Sealing
 from services.mail_watcher import store
 from services.mail_watcher.mailbox import CHUNK, Fetched, Mailbox, MailboxDown, MailboxRefused
 from services.mail_watcher.parser import HostileMail, parse
@@ -109,38 +110,57 @@ class Watcher:
         return cursor
 
     async def _new(self, fetched: Sequence[Fetched]) -> list[MailRow]:
-        """Those not recorded yet, examined and sealed."""
+        """Those not recorded yet, examined and sealed, all of a chunk at once."""
         digests = [_digest(mail) for mail in fetched]
         known = await store.known(self._pool, self.settings.id, digests)
-        rows: dict[bytes, MailRow] = {}
-        for mail, digest in zip(fetched, digests, strict=True):
-            if digest not in known and digest not in rows:
-                rows[digest] = await self._examined(mail, digest)
-        return list(rows.values())
+        new = {digest: mail for mail, digest in zip(fetched, digests, strict=True) if digest not in known}
+        examined = [await self._examined(mail, digest) for digest, mail in new.items()]
+        refs = iter(await self._sealed([sealing for _, sealings in examined for sealing in sealings]))
+        rows = []
+        for row, sealings in examined:
+            sealed = {sealing.purpose: next(refs) for sealing in sealings}
+            rows.append(replace(row, raw=sealed.get("personal"), code=sealed.get("code")))
+        return rows
 
-    async def _examined(self, mail: Fetched, digest: bytes) -> MailRow:
+    async def _sealed(self, sealings: Sequence[Sealing]) -> Sequence[UUID | None]:
+        """The references; None for what the vault destroyed before and does not take again."""
+        try:
+            return await self._vault.put_many(sealings)
+        except Erased:
+            return [await self._sealed_alone(sealing) for sealing in sealings]
+
+    async def _sealed_alone(self, sealing: Sealing) -> UUID | None:
+        try:
+            return (await self._vault.put_many([sealing]))[0]
+        except Erased:
+            return None
+
+    async def _examined(self, mail: Fetched, digest: bytes) -> tuple[MailRow, list[Sealing]]:
+        """What there is to record of a mail, and what of it has to be sealed first: its bytes, and the code under its own scope."""
         verdict, reading, delivered_to = await self._judged(mail)
         id_ = uuid5(self.settings.id, digest.hex())
-        sealed = (
-            await self._vault.put(self.settings.tenant, id_, "personal", mail.raw) if mail.raw is not None else None
-        )
-        return MailRow(
+        tenant = self.settings.tenant
+        sealings = [Sealing(tenant, id_, "personal", mail.raw)] if mail.raw is not None else []
+        if isinstance(reading, ActivationMail):
+            sealings.append(Sealing(tenant, id_, "code", reading.code.reveal().encode()))
+        row = MailRow(
             id=id_,
             mailbox=self.settings.id,
-            tenant=self.settings.tenant,
+            tenant=tenant,
             uid=mail.uid,
             sha256=digest,
             arrived_at=self._clock.world(mail.internaldate),
             arrived_by=self._clock.world(mail.internaldate + DATE_GRAIN),
             size=mail.size,
-            raw=sealed,
+            raw=None,
             verdict=verdict.how if isinstance(verdict, Trusted) else "quarantined",
             state=_state(reading) if isinstance(verdict, Trusted) else "quarantined",
             why=_why(verdict, reading),
             reading=reading,
-            code=await self._sealed_code(id_, reading),
+            code=None,
             delivered_to=delivered_to,
         )
+        return row, sealings
 
     async def _judged(self, mail: Fetched) -> tuple[Verdict, Reading, tuple[str, ...]]:
         """Whether to believe it, what it says, where it was delivered."""
@@ -154,15 +174,6 @@ class Watcher:
         found = {name: text for name in names if (text := await self._records.text(name)) is not None}
         verdict = judge(mail.raw, parsed, self.settings.trust, found, self._clock.world(mail.internaldate))
         return verdict, read(parsed), parsed.addressees
-
-    async def _sealed_code(self, id_: UUID, reading: Reading) -> UUID | None:
-        """The code under the mail's own scope, until an enrolment is found. None when the vault destroyed it before."""
-        if not isinstance(reading, ActivationMail):
-            return None
-        try:
-            return await self._vault.put(self.settings.tenant, id_, "code", reading.code.reveal().encode())
-        except Erased:
-            return None
 
     async def _flag(self, mailbox: Mailbox, mails: Sequence[Fetched]) -> None:
         try:

@@ -20,7 +20,7 @@ from hoso.runtime.clock import WorldClock
 from hoso.runtime.steps import Tell, Tx
 from hoso.store.migrations import migrate
 from hoso.store.postgres import EmbeddedServer
-from hoso.store.vault import Erased
+from hoso.store.vault import Erased, Sealing
 from schemas.envelope import Event, Fact, envelope_of
 from schemas.events import ActivationCodeArrived, MailAssigned, MailExpected, MailNumbered, StopResultArrived
 from schemas.units import Kind
@@ -53,6 +53,9 @@ class MemoryVault:
         ref = uuid5(scope, f"{tenant}{purpose}{data!r}")
         self.kept[ref] = (tenant, scope, purpose, data)
         return ref
+
+    async def put_many(self, sealings: Sequence[Sealing], /) -> list[UUID]:
+        return [await self.put(s.tenant, s.scope, s.purpose, s.data) for s in sealings]
 
     async def get(self, ref: UUID, /) -> bytes:
         if ref not in self.kept:
