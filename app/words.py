@@ -170,7 +170,7 @@ CAUSES_EN: dict[str, str] = {
     "still-held": "Refused although the old provider was stopped: ask the agency who holds the unit",
     "system-error": "The agency reported a system error again and again: wait, then file again",
     "filing-uncertain": "It is not known whether the agency has the dossier: ask it, answer filed or not-filed",
-    "transaction-missing": "The activation code came, but not the transaction: ask the agency for it, answer filed with it",
+    "transaction-missing": "The code came, but not the transaction: ask the agency for it, answer filed with it",
     "duplicate": "The agency says it has this already: ask it, answer filed if so, not-filed if it has nothing",
     "filing-failed": "The dossier could not be sent to the agency: find out why, then file again",
     "stop-mail-missing": "The mail about the stop did not come: ask the agency, answer continue or retry",

@@ -205,4 +205,4 @@ async def _answers(own: House) -> tuple[Answers, Edge]:
     from services.ops.answers import Answers
 
     edge = await Edge.open(own.db.pool, own.settings.environment)
-    return Answers(own.db.pool, PostgresUnitRegistry(), own.set_up, edge), edge
+    return Answers(own.db.pool, PostgresUnitRegistry(), own.set_up, edge, own.settings.ivan_code), edge

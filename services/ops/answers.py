@@ -72,11 +72,13 @@ class Pool(Protocol):
 class Answers:
     """Takes answers and cancellations."""
 
-    def __init__(self, pool: Pool, registry: Registry, profiles: Profiles, log: Log) -> None:
+    def __init__(self, pool: Pool, registry: Registry, profiles: Profiles, log: Log, own_provider: str = "") -> None:
+        """`own_provider`: our own I-VAN code, which nobody has to stop."""
         self._pool = pool
         self._registry = registry
         self._profiles = profiles
         self._log = log
+        self._own_provider = own_provider
 
     async def answer(
         self, enrolment: UUID, answer: str, value: str | None, *, actor: str, tenant: str | None = None
@@ -107,7 +109,7 @@ class Answers:
         allowed = answers_to(found)
         if answer not in allowed:
             raise _not_this(found, answer, allowed)
-        if answer in WITH_VALUE and value is None:
+        if value is None and (answer in WITH_VALUE or found.cause == "transaction-missing"):
             raise Unanswerable(
                 "value-missing", f"Câu trả lời “{answer}” cần một giá trị.", f"the answer '{answer}' needs a value"
             )
@@ -122,7 +124,7 @@ class Answers:
         if answer == "profile":
             return await self._profile(tx, found, value)
         if answer == "provider":
-            return _provider(value)
+            return _provider(value, self._own_provider)
         return value[:100]
 
     async def _unit_code(self, tx: Any, found: Standing, value: str) -> str:
@@ -182,18 +184,18 @@ def _not_this(found: Standing, answer: str, allowed: Sequence[str]) -> Unanswera
     )
 
 
-def _provider(value: str) -> str:
+def _provider(value: str, own: str) -> str:
     code = _read(
         read_provider,
         value,
         "provider-bad",
         f"'{value}' is no provider: give its I-VAN code, its name, or VSS for the portal",
     )
-    if not code:
+    if not code or code == own:
         raise Unanswerable(
             "provider-bad",
-            "Ghi mã hoặc tên nhà cung cấp.",
-            "name a provider: its I-VAN code, its name, or VSS for the portal",
+            "Ghi mã hoặc tên nhà cung cấp khác đang giữ đơn vị.",
+            "name the other provider that holds the unit: its I-VAN code, its name, or VSS for the portal",
         )
     return code
 
