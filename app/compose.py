@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import json
 import logging
 import os
@@ -38,6 +39,7 @@ from hoso.store import migrations
 from hoso.store.postgres import Database, EmbeddedServer
 from hoso.store.registry import PostgresUnitRegistry
 from hoso.store.vault import KeyRing, Vault
+from services.submitter.gateway import AgencyGateway
 
 SERVICES = ("intake", "enrolment", "signer", "submitter", "mail_watcher", "ops")
 """In the order a dossier meets them; ops looks on."""
@@ -84,6 +86,24 @@ def rejection_table(settings: Settings) -> Rejections:
         return rejections(json.loads(settings.rejections.read_text("utf-8")))
     except (OSError, ValueError, KeyError) as error:
         raise SettingsError(f"HOSO_REJECTIONS={settings.rejections}: {error}; it has the shape of hoso/domain/data/rejections.json") from error
+
+
+def connector(settings: Settings) -> AgencyGateway:
+    """What speaks to the agency. Raises SettingsError in one sentence; there is never a fallback to the simulator."""
+    from services.submitter.http_gateway import HttpAgencyGateway
+
+    if not settings.gateway:
+        raise SettingsError("HOSO_GATEWAY is not set: give the address of the agency's gateway (docs/connector.md); there is no default")
+    if not settings.connector and settings.environment == "production":
+        raise SettingsError("HOSO_CONNECTOR is not set: in production say what speaks to the agency, `http` or a connector of your own (docs/connector.md)")
+    if settings.connector in ("", "http"):
+        return HttpAgencyGateway(settings.gateway, settings.ivan_code)
+    module, _, factory = settings.connector.partition(":")
+    try:
+        make = getattr(importlib.import_module(module), factory)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise SettingsError(f"HOSO_CONNECTOR={settings.connector} cannot be loaded ({error}): it is `package.module:factory`, see docs/connector.md") from error
+    return make(settings.gateway, settings.ivan_code)  # type: ignore[no-any-return]
 
 
 def rules(settings: Settings) -> Rules:
@@ -188,13 +208,10 @@ async def _signer(own: House, kernel: Kernel) -> Wired:
 
 
 async def _submitter(own: House, kernel: Kernel) -> Wired:
-    from services.submitter.http_gateway import HttpAgencyGateway
     from services.submitter.service import Bounds, service
 
     settings = own.settings
-    if not settings.gateway:
-        raise SettingsError("HOSO_GATEWAY is not set: the submitter needs the address of the agency's gateway (docs/connector.md); there is no default")
-    gateway = HttpAgencyGateway(settings.gateway, settings.ivan_code)
+    gateway = connector(settings)
     bounds = Bounds(settings.gateway_timeout, settings.gateway_transport_bound, settings.gateway_keep_trying, settings.gateway_poll,
                     settings.gateway_at_once)
     return service(gateway, own.vault, rejection_table(settings), bounds, kernel.clock.now), [lambda: _closing(kernel, gateway.close)], {}

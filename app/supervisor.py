@@ -23,9 +23,9 @@ from typing import Any
 import aiohttp
 import asyncpg
 
-from app.compose import BRAKED, database_url, key_ring, prepare
+from app.compose import BRAKED, connector, database_url, key_ring, prepare
 from hoso.process import logs
-from hoso.runtime.failures import HosoError, SettingsError
+from hoso.runtime.failures import HosoError
 from hoso.settings import Settings
 from hoso.store.postgres import EmbeddedServer
 
@@ -98,8 +98,8 @@ class Supervisor:
 
     def _check(self) -> None:
         key_ring(self._settings)
-        if "submitter" in {c.name for c in self._children} and not self._settings.gateway:
-            raise SettingsError("HOSO_GATEWAY is not set: give the address of the agency's gateway (docs/connector.md); hoso never falls back to the simulator")
+        if "submitter" in {c.name for c in self._children}:
+            connector(self._settings)
 
     def facts(self) -> dict[str, Any]:
         """Addresses and pids, as they are written to `<var>/up.json`."""

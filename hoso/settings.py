@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     gateway: str = Field(
         default="", description="Address of the agency's gateway, `http://…` or `https://…`. Required to run the submitter; there is no default, "
         "and never a fallback to the simulator.")
+    connector: str = Field(
+        default="", description="What speaks to the gateway: `http` (docs/gateway.md), or `package.module:factory` of your own (docs/connector.md). "
+        "Must be given in `production`; in `test` empty means `http`.")
     gateway_timeout: Duration = _duration("30s", "How long one request to the agency may take.")
     gateway_transport_bound: Duration = _duration("6m", "How long after its deadline a written request may still arrive; only then \"absent\" is proof.")
     gateway_keep_trying: Duration = _duration("24h", "How long a request that never reached the agency is tried.")
