@@ -192,9 +192,7 @@ async def main(args: argparse.Namespace) -> None:
         world.start_simulator(post["smtp"]["port"])
         await world.until("simulator/simulator.json", "simulator")
         world.start_hoso()
-        await world.until("hoso/up.json", "hoso", 90)
-        while len([s for s in world.read("hoso/up.json")["services"].values() if s]) < 6:
-            await asyncio.sleep(0.05)
+        await world.until_up()
         async with house(world.settings(), "bench", size=4) as own:
             key = await set_up(own, world, args.mailboxes, taxes)
             url = world.read("hoso/up.json")["services"]["intake"]["http"]

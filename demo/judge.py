@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from demo.mails import Open, leaks, unplaced_mails
+from demo.orders import books_of_the_log, illegal_orders, taken_twice
+
 OPEN_STAGES = frozenset(
     "requested signing filed stopping awaiting-stop-mail awaiting-code activating fetching-employees".split())
 DAY_S = 24 * 3600.0
@@ -106,6 +109,8 @@ async def judge(agency: sqlite3.Connection, db: Any, *, batch: Any = None) -> Fi
     f.filed_twice = filed_twice(agency)
     f.faults += misused_codes(agency)
     f.faults += await _books(agency, db)
+    f.faults += await illegal_orders(db)
+    f.faults += await taken_twice(db)
     return f
 
 
@@ -147,7 +152,22 @@ async def _books(agency: sqlite3.Connection, db: Any) -> list[str]:
     return [f"{unit}: the agency has a filing that our ledger does not" for unit in strange]
 
 
-def leaked_codes(agency: sqlite3.Connection, texts: Sequence[tuple[str, bytes]]) -> list[str]:
-    """Codes of the agency that stand in a log line, an event or a dump of the log's tables."""
-    codes = [r["code"].encode() for r in agency.execute("select code from codes")]
-    return [f"{name} holds an activation code" for name, text in texts for code in codes if code in text]
+
+async def _requests(db: Any) -> list[str]:
+    """Every single request was answered, and every accepted one is an enrolment somewhere."""
+    lost = [f"request {r['request']} was never decided" for r in await db.fetch("select request from intake.request where outcome is null")]
+    return lost + [f"request {r['request']} was accepted as {r['enrolment']}, which is nowhere" for r in await db.fetch(
+        "select request, enrolment from intake.request q where outcome in ('accepted', 'amended') "
+        "and not exists (select 1 from ops.enrolment e where e.enrolment = q.enrolment)")]
+
+
+async def judge_everything(
+    agency: sqlite3.Connection, db: Any, opened: Open, folder: Path, secrets: Sequence[str] = ()
+) -> Findings:
+    """The chaos suite's judge: all of the above over all requests, and mails, secrets and the log's own books."""
+    f = await judge(agency, db)
+    f.lost += await _requests(db)
+    f.faults += await books_of_the_log(db)
+    f.faults += await unplaced_mails(agency, db, opened)
+    f.faults += await leaks(agency, db, folder, secrets)
+    return f

@@ -183,9 +183,7 @@ async def main(args: argparse.Namespace) -> int:
         world.start_simulator(post["smtp"]["port"])
         await world.until("simulator/simulator.json", "simulator")
         world.start_hoso()
-        await world.until("hoso/up.json", "hoso", 90)
-        while len([s for s in world.read("hoso/up.json")["services"].values() if s]) < 6:
-            await asyncio.sleep(0.05)
+        await world.until_up()
         findings, summary = await enrol(world, args.sheet, needs, began)
     except asyncio.CancelledError:
         say("interrupted: ending everything")

@@ -19,7 +19,7 @@ from demo.world import World
 from hoso.runtime.failures import HosoError
 from hoso.setup.registry import MailboxSettings
 
-ADDRESS, TAX_CODE = "bhxh@demo.example", "0101234567"
+ADDRESS, TAX_CODE = "bhxh@demo.example", "9001234568"
 
 
 async def main(folder: Path) -> int:
@@ -37,7 +37,7 @@ async def main(folder: Path) -> int:
         world.start_simulator(post["smtp"]["port"])
         await world.until("simulator/simulator.json", "simulator")
         world.start_hoso()
-        up = await world.until("hoso/up.json", "hoso", 90)
+        up = await world.until_up()
         async with house(world.settings(), "up", size=2) as own:
             key = await _set_up(own, world)
         say(f"API            {up['services']['intake']['http']}   (documentation: /docs)")

@@ -141,6 +141,17 @@ class World:
                 raise RuntimeError(f"{process} did not start: {' | '.join(last) or 'it said nothing'}")
             await asyncio.sleep(0.03)
 
+    async def until_up(self, seconds: float = 90) -> Any:
+        """hoso's addresses, once every service has told its own."""
+        up = await self.until("hoso/up.json", "hoso", seconds)
+        until = time.monotonic() + seconds
+        while not all(up["services"].values()):
+            if self.processes["hoso"].poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"not every service started: {[n for n, f in up['services'].items() if not f]}; see {self.folder}/hoso/log")
+            await asyncio.sleep(0.05)
+            up = await self.until("hoso/up.json", "hoso", seconds)
+        return up
+
     # --- ending ------------------------------------------------------------------------------------------------
 
     def end(self) -> None:
