@@ -85,7 +85,10 @@ class Supervisor:
                     ready(self.facts())
                 await self._stopping.wait()
                 listening.cancel()
-                await asyncio.gather(*watchers, return_exceptions=True)
+                pending = set(watchers)
+                while pending:  # a child that was being started just now is told too
+                    await self._end_children()
+                    _, pending = await asyncio.wait(pending, timeout=0.5)
             finally:
                 self._stopping.set()
                 await self._end_children()
