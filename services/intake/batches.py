@@ -18,6 +18,7 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
+from hoso.runtime.consumer import is_lost
 from hoso.runtime.failures import HosoError
 from hoso.runtime.points import point
 from hoso.runtime.steps import Tx
@@ -125,11 +126,18 @@ class Batches:
     # --- working off ----------------------------------------------------------------------------------------------
 
     async def run(self, until: asyncio.Event, idle: Callable[[asyncio.Event], Awaitable[None]] | None = None) -> None:
-        """Work off whatever is unfinished, also what another process left, until `until` is set."""
+        """Work off whatever is unfinished, also what another process left, until `until` is set. Lost connections are waited out."""
         wait = idle or _a_second
         while not until.is_set():
             self._wake.clear()
-            if not await self.turn() and not until.is_set():
+            try:
+                found = await self.turn()
+            except Exception as error:
+                if not is_lost(error):
+                    raise
+                log.warning("the database went away; going on with the batches soon", extra={"error": repr(error)})
+                found = False
+            if not found and not until.is_set():
                 await wait(self._wake)
 
     async def turn(self) -> bool:
@@ -262,7 +270,7 @@ def read_upload(data: bytes, filename: str) -> tuple[int, tuple[str, ...]]:
 
 async def dry_run(pool: Pool, desk: Desk, tenant: str, data: bytes, filename: str, now: datetime) -> dict[str, Any]:
     """What an upload would say about every row, without taking any. Raises SheetError."""
-    sheet = read_sheet(data, filename)
+    sheet = await asyncio.to_thread(read_sheet, data, filename)
     checked = check_rows(sheet.rows)
     rows: list[dict[str, Any]] = []
     total = good = 0

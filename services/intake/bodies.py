@@ -58,6 +58,8 @@ async def read_fields(request: Request, limit: int = 64 * 1024) -> dict[str, str
     body = await read_body(request, limit)
     try:
         found: Any = json.loads(body)
+        body.decode("utf-8")
+        json.dumps(found, ensure_ascii=False).encode()  # "\ud800" is JSON, and no text: nothing could store or repeat it
     except (ValueError, RecursionError) as error:
         raise Problem(400, "bad-json", "JSON không đọc được", "Gửi một đối tượng JSON bằng UTF-8.") from error
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
@@ -86,7 +88,7 @@ async def read_sheet_body(request: Request, limit: int) -> tuple[bytes, str]:
         async with Request(request.scope, counted).form(max_files=1, max_fields=8) as form:
             for value in form.values():
                 if isinstance(value, UploadFile):
-                    return await value.read(), value.filename or ""
+                    return await value.read(), _printable(value.filename or "")
     except (MultiPartException, HTTPException) as error:
         raise Problem(400, "bad-form", "Biểu mẫu multipart không đọc được", "Gửi đúng một tệp.") from error
     raise Problem(400, "bad-form", "Không có tệp", "Gửi tệp xlsx hoặc csv trong trường “file”.")
@@ -94,7 +96,11 @@ async def read_sheet_body(request: Request, limit: int) -> tuple[bytes, str]:
 
 def _filename(request: Request) -> str:
     found = _FILENAME.search(request.headers.get("content-disposition", ""))
-    return unquote(found.group(1) or found.group(2)) if found else ""
+    return _printable(unquote(found.group(1) or found.group(2))) if found else ""
+
+
+def _printable(name: str) -> str:
+    return "".join(sign for sign in name if sign.isprintable())
 
 
 def _refuse_encoding(request: Request) -> None:

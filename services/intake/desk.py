@@ -226,6 +226,9 @@ async def _end(tx: Tx, tenant: str, outcomes: dict[str, Outcome]) -> None:
 
 
 async def _known(tx: Tx, units: set[UUID]) -> dict[UUID, Known]:
+    await tx.execute(_KNOWN, list(units))
+    # Asked again once the locks are held: whoever was waited for may have opened a newer enrolment, and the first
+    # statement's snapshot shows only the one it replaced, or none.
     rows = await tx.fetch(_KNOWN, list(units))
     return {row["unit"]: Known(row["enrolment"], Stage(row["stage"]), row["filed"], row["fingerprint"]) for row in rows}
 

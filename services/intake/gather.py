@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hoso.runtime.consumer import LOST
+from hoso.runtime.consumer import is_lost
 from hoso.runtime.points import point
 from services.intake.admission import Outcome, Request
 from services.intake.desk import Desk
@@ -55,7 +55,7 @@ class Gatherer:
         try:
             outcomes, ring = await self._commit(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to those who wait for the answer
-            if len(batch) > 1 and not isinstance(error, LOST):
+            if len(batch) > 1 and not is_lost(error):
                 for waiting in batch:
                     await self._answer([waiting])
                 return

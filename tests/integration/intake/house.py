@@ -14,6 +14,7 @@ from uuid import UUID
 
 import aiohttp
 import uvicorn
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
 from app.adapters import ApiKeys, IntakeSetUp
 from hoso.runtime.ids import uuid7
@@ -29,6 +30,7 @@ from schemas.events import EnrolmentProgressed, EnrolmentRequested
 from schemas.units import Stage
 from services.intake.service import Intake, Needs, intake
 from services.intake.vault_sheets import VaultSheets
+from tests.simulator.dossiers import signer
 from tests.support.waiting import eventually
 
 EMAIL = "bhxh@hoaban.example"
@@ -159,6 +161,9 @@ class House:
         self._tokens[tenant] = await self.set_up.add_key(tenant, "erp", ["submit", "read"], "test")
         where = MailboxSettings("127.0.0.1", 1143, "u", tls="none")
         await self.set_up.add_mailbox(tenant, address, "shared", where, "p", "test")
+        by = signer(f"MST:{FIELDS['tax_code']}", "MST:0101243150")
+        keys = pkcs12.serialize_key_and_certificates(b"k", by.key, by.certificate, None, BestAvailableEncryption(b"pin"))
+        await self.set_up.add_pkcs12(tenant, "chung", keys, "pin", "test")
 
     def door(self, tenant: str = "hoaban", token: str | None = None) -> Door:
         self._doors.append(Door(self.url, self._tokens[tenant] if token is None else token))
@@ -188,6 +193,14 @@ class House:
             batches.cancel()
             await asyncio.gather(batches, return_exceptions=True)
             listening.close()
+
+    @contextlib.asynccontextmanager
+    async def beside(self) -> AsyncIterator[House]:
+        """A second intake on the same database, with a desk and a gatherer of its own, as another process would have."""
+        other = House(self.db, self.vault)
+        other._tokens = self._tokens
+        async with other.open():
+            yield other
 
     # --- looking ------------------------------------------------------------------------------------------------
 
