@@ -301,8 +301,6 @@ class Consumer(Generic[S]):
                     await self._events.reload()
                 continue
             if not handled:
-                try:
+                with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(woken.wait(), 1.0)
-                except TimeoutError:
-                    continue
-                await asyncio.sleep(linger)
+                    await asyncio.sleep(linger)

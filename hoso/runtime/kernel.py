@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -110,11 +111,9 @@ class Kernel:
                     continue
             except LOST:
                 pass
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(woken.wait(), 1.0)
                 await asyncio.sleep(0.2)
-            except TimeoutError:
-                continue
 
     async def _listen(self) -> None:
         while not self.drained.is_set():
@@ -150,14 +149,10 @@ class Kernel:
                 turns += 1
             except LOST as error:
                 log.warning("the database went away", extra={"error": repr(error)})
-            try:
+            with contextlib.suppress(*LOST):
                 await asyncio.wait_for(changed.wait(), HEARTBEAT_S / 2)
                 changed.clear()
                 await self._read_clock()
-            except TimeoutError:
-                continue
-            except LOST:
-                await asyncio.sleep(0.2)
 
     async def _beat(self) -> None:
         async with self.db.quick.acquire() as db:
@@ -225,8 +220,7 @@ async def lag(db: Any, now: datetime, group: str | None = None) -> list[dict[str
     """The same per group and topic: the sum of the records, the age of the oldest."""
     sums: dict[tuple[str, str], dict[str, Any]] = {}
     for row in await lag_by_partition(db, now, group):
-        key = (row["group"], row["topic"])
-        known = sums.setdefault(key, {"grp": row["group"], "topic": row["topic"], "records": 0, "seconds": 0.0})
+        known = sums.setdefault((row["group"], row["topic"]), {"grp": row["group"], "topic": row["topic"], "records": 0, "seconds": 0.0})
         known["records"] += row["records"]
         known["seconds"] = max(known["seconds"], row["seconds"])
     return list(sums.values())

@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -53,8 +54,7 @@ from chosen where c.id = chosen.id
 returning c.id, c.lane, c.tenant, c.subject, c.name, c.type, c.correlation, c.body, c.tries, c.looks, c.unsure, c.deadline, c.give_up_at, now() as real
 """
 
-_END = "delete from log.call where id = any($1) and owner = $2 returning id, lane, subject"
-_END_WITHOUT_FENCE = "delete from log.call where id = any($1) and $2::uuid is not null returning id, lane, subject"
+_END = "delete from log.call where id = any($1) and (owner = $2 or $3) returning id, lane, subject"
 
 _PUT_BACK = """
 update log.call c set owner = null, not_before = now() + o.wait, unsure = o.unsure, looks = o.looks, error = o.error,
@@ -162,10 +162,8 @@ class LaneRunner:
                     await asyncio.sleep(0.3)
                     continue
                 if not claimed:
-                    try:
+                    with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(woken.wait(), 0.5)
-                    except TimeoutError:
-                        continue
         finally:
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=3)
@@ -295,12 +293,9 @@ class LaneRunner:
             async with tx.transaction():
                 won: set[UUID] = set()
                 for owner in {o.call.owner for o in outcomes}:
-                    if holds("outcome"):
-                        freed = await tx.fetch(_END, [o.call.id for o in ending if o.call.owner == owner], owner)
-                        won |= {r["id"] for r in freed}
-                    else:
-                        freed = await tx.fetch(_END_WITHOUT_FENCE, [o.call.id for o in ending], owner)
-                        won |= {o.call.id for o in ending}
+                    own = [o.call.id for o in ending if o.call.owner == owner]
+                    freed = await tx.fetch(_END, own, owner, not holds("outcome"))
+                    won |= {r["id"] for r in freed} if holds("outcome") else set(own)
                     await promote(tx, {(r["lane"], r["subject"]) for r in freed})
                     won |= await self._put_back(tx, [o for o in back if o.call.owner == owner], owner)
                 if self._lane.record is not None and evidence:

@@ -1,4 +1,4 @@
-"""The consumer loop: every event takes effect exactly once, whatever dies; a unit that cannot be handled waits alone."""
+"""The consumer loop: every event takes effect exactly once, whatever dies; a sick unit waits alone."""
 
 from __future__ import annotations
 
@@ -268,9 +268,7 @@ async def test_two_members_at_once_on_all_partitions_do_everything_once(stage: D
 
 async def settle_patiently(db: Database, own: Consumer[Any]) -> None:
     """Turn until everything is handled, by whomever."""
-    while await positions(db) < await db.pool.fetchval(
-        "select sum(next) from log.head where topic = $1", COUNTED.name
-    ):
+    while await positions(db) < await db.pool.fetchval("select sum(next) from log.head where topic = $1", COUNTED.name):
         await own.turn()
 
 
@@ -303,7 +301,8 @@ async def test_two_members_never_decide_about_one_unit_at_once_also_on_two_topic
 
     async def waits_or_is_through() -> bool:
         return second.done() or await stage.pool.fetchval(
-            "select exists (select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')"
+            "select exists (select 1 from pg_stat_activity "
+            "where datname = current_database() and wait_event_type = 'Lock')"
         )
 
     await eventually(waits_or_is_through, "the second member to wait or to finish")
@@ -428,7 +427,9 @@ async def test_a_record_without_a_unit_is_a_dead_letter(stage: Database) -> None
 
 async def raw(db: Database, unit: UUID, type_: str, body: bytes) -> None:
     async with db.pool.acquire() as tx:
-        await append(tx, [Entry(COUNTED.name, partition_of(unit, 8), uuid7(), type_, unit, "acme", body)], datetime.now(UTC))
+        await append(
+            tx, [Entry(COUNTED.name, partition_of(unit, 8), uuid7(), type_, unit, "acme", body)], datetime.now(UTC)
+        )
 
 
 class Refusing:
@@ -509,7 +510,9 @@ async def test_a_zombie_is_fenced_also_when_it_goes_record_by_record(stage: Data
             await super().fence(tx, records)
 
     metrics = Metrics()
-    own = consumer(stage, service(kept=refusing), events=Overtaken(stage.quick, GROUP, [COUNTED], uuid7()), metrics=metrics)
+    own = consumer(
+        stage, service(kept=refusing), events=Overtaken(stage.quick, GROUP, [COUNTED], uuid7()), metrics=metrics
+    )
     assert (await own.turn())[0] == 0
     assert fenced(metrics) == 1
     assert await echoes(stage, unit) == [1, 2]
@@ -535,7 +538,9 @@ async def test_a_full_database_holds_nobody(stage: Database) -> None:
 # --- the brake --------------------------------------------------------------------------------------------------
 
 
-async def test_ten_units_with_one_error_stop_the_service_before_anything_of_the_batch_is_written(stage: Database) -> None:
+async def test_ten_units_with_one_error_stop_the_service_before_anything_of_the_batch_is_written(
+    stage: Database,
+) -> None:
     handle = Echo()
     handle.poison = {13}
     for _ in range(10):
