@@ -9,9 +9,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 
@@ -23,8 +22,7 @@ class PositionMoved(Exception):
     """Another process moved the position: what was read here is not ours to handle. Read again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One event where it lies. `at` is the world's time at append; it never goes back within a partition."""
 
     topic: str
@@ -37,8 +35,7 @@ class Record:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One event to append."""
 
     topic: str

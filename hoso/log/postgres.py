@@ -17,6 +17,7 @@ import asyncpg
 
 from hoso.log.port import Entry, GapFound, PositionMoved, Record
 from hoso.runtime.points import holds
+from hoso.store.postgres import columns
 from schemas.topics import Topic
 
 APPEND = """
@@ -52,17 +53,7 @@ async def append(tx: Any, entries: Sequence[Entry], now: datetime) -> None:
     """Append in order. The last thing a unit of work does: it takes the heads' locks, which are held until commit."""
     if not entries:
         return
-    written = await tx.fetchval(
-        APPEND,
-        [e.topic for e in entries],
-        [e.part for e in entries],
-        [e.id for e in entries],
-        [e.type for e in entries],
-        [e.subject for e in entries],
-        [e.tenant for e in entries],
-        [e.body for e in entries],
-        now,
-    )
+    written = await tx.fetchval(APPEND, *columns(entries), now)
     if written != len(entries):
         missing = sorted({e.topic for e in entries} - {r["topic"] for r in await tx.fetch("select topic from log.head")})
         raise LookupError(f"topics without partitions: {missing}; run `hoso migrate`")
@@ -100,18 +91,12 @@ async def trim(tx: Any, now: datetime, keep: timedelta) -> list[str]:
         end = datetime.strptime(row["name"], "event_%Y%m%d").replace(tzinfo=UTC) + timedelta(days=1)
         if end > now - keep:
             break
-        last = await tx.fetch(f"select topic, part, max(off) + 1 as past from log.{row['name']} group by 1, 2")
-        behind = await tx.fetchval(
-            "select count(*) from unnest($1::text[], $2::smallint[], $3::bigint[]) as d(topic, part, past) "
-            "join log.position p on (p.topic, p.part) = (d.topic, d.part) where p.off < d.past",
-            [r["topic"] for r in last], [r["part"] for r in last], [r["past"] for r in last])
-        if behind:
+        last = f"(select topic, part, max(off) as off from log.{row['name']} group by 1, 2) d"
+        if await tx.fetchval(f"select exists (select 1 from {last} join log.position p using (topic, part) where p.off <= d.off)"):
             break
         await tx.execute("lock table log.event in access exclusive mode")  # before the heads: writers take them in this order too
         await tx.execute(
-            "update log.head h set first = greatest(h.first, d.past) "
-            "from unnest($1::text[], $2::smallint[], $3::bigint[]) as d(topic, part, past) where (h.topic, h.part) = (d.topic, d.part)",
-            [r["topic"] for r in last], [r["part"] for r in last], [r["past"] for r in last])
+            f"update log.head h set first = greatest(h.first, d.off + 1) from {last} where (h.topic, h.part) = (d.topic, d.part)")
         await tx.execute(f"drop table log.{row['name']}")
         dropped.append(row["name"])
     return dropped
@@ -146,17 +131,12 @@ class PostgresLog:
         self._positions = {(r["topic"], r["part"]): (r["off"], r["at"]) for r in rows}
         await self.reshare()
 
-    def _share(self, members: Sequence[UUID]) -> None:
-        if self.member not in members:
-            members = sorted([*members, self.member])
-        rank, count = members.index(self.member), len(members)
-        self._mine = {key for key in self._positions if key[1] % count == rank}
-
     async def reshare(self) -> None:
         """Share the partitions out among the members that are alive now."""
         rows = await self._pool.fetch(
-            "select id from log.member where grp = $1 and seen_at > now() - interval '8 seconds' order by id", self._group)
-        self._share([r["id"] for r in rows])
+            "select id from log.member where grp = $1 and seen_at > now() - interval '8 seconds'", self._group)
+        members = sorted({self.member} | {r["id"] for r in rows})
+        self._mine = {key for key in self._positions if key[1] % len(members) == members.index(self.member)}
 
     async def read(self, limit: int) -> Sequence[Record]:
         if not self._positions:

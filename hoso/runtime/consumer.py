@@ -29,7 +29,7 @@ from hoso.runtime.metrics import Metrics
 from hoso.runtime.outgoing import Because, Cause, Source, write
 from hoso.runtime.points import point
 from hoso.runtime.steps import Service
-from hoso.store.postgres import Database
+from hoso.store.postgres import Database, columns
 from schemas.envelope import BrokenEvent, UnknownType, decode
 
 log = logging.getLogger(__name__)
@@ -209,19 +209,17 @@ class Consumer(Generic[S]):
             await tx.execute(
                 "insert into log.held(grp, subject, since, reason, error) select $1, *  from unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[]) "
                 "on conflict (grp, subject) do nothing",
-                group, units, [now] * len(units), [batch.holds[u].reason for u in units], [batch.holds[u].error for u in units])
+                group, *columns([(u, now, batch.holds[u].reason, batch.holds[u].error) for u in units]))
             for unit in units:
                 self._metrics.held.labels(group, batch.holds[unit].reason).inc()
                 log.error("unit held: %s", batch.holds[unit].reason, extra={"group": group, "unit": str(unit)})
         if batch.queued:
-            q = batch.queued
             await tx.execute(
                 "insert into log.held_event(grp, subject, topic, part, off, type, tenant, body) "
                 "select $1, subject, topic, part, off, type, tenant, body from unnest("
                 "$2::uuid[], $3::text[], $4::smallint[], $5::bigint[], $6::text[], $7::text[], $8::bytea[]) with ordinality "
                 "as t(subject, topic, part, off, type, tenant, body, n) order by n",
-                group, [r.subject for r in q], [r.topic for r in q], [r.part for r in q], [r.off for r in q],
-                [r.type for r in q], [r.tenant for r in q], [r.body for r in q])
+                group, *columns([(r.subject, r.topic, r.part, r.off, r.type, r.tenant, r.body) for r in batch.queued]))
         for record, error in batch.dead:
             self._metrics.dead.labels(group).inc()
             await tx.execute(

@@ -251,8 +251,8 @@ class LaneRunner:
         if call.absent_after > 0 and holds("sleeper"):
             # A frozen process may still wake and send: absent is proof only after its deadline and the transport bound.
             return Outcome(call, "absent-early", None, timedelta(seconds=min(call.absent_after, 60.0)), True, call.looks)
-        if not call.patient:
-            return Outcome(call, "gave-up", performer.give_up(call.ask, this, False, "proved absent, and its patience has ended"))
+        if not call.patient or this.number >= self._lane.tries:
+            return Outcome(call, "gave-up", performer.give_up(call.ask, this, False, f"proved absent after {this.number} tries"))
         return Outcome(call, "absent", None)
 
     async def _write_outcomes(self, woken: asyncio.Event, ring: Callable[[set[str]], None]) -> None:

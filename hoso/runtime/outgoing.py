@@ -16,6 +16,7 @@ from hoso.log.port import Entry
 from hoso.log.postgres import append
 from hoso.runtime.ids import trace_of, uuid7
 from hoso.runtime.steps import Call, Step, Tell, Timer
+from hoso.store.postgres import columns
 from schemas.envelope import MAX_EVENT_BYTES, encode, envelope_of
 from schemas.topics import TOPIC_OF
 
@@ -132,22 +133,11 @@ async def _ask(tx: Any, source: Source, calls: Sequence[tuple[Cause, Call]], now
     for ready in (True, False):
         if not waiting:
             return
-        written = await tx.fetch(
-            _CALLS,
-            source.group,
-            [uuid7() for _ in waiting],
-            [c.lane for _, c in waiting],
-            [cause.tenant for cause, _ in waiting],
-            [c.subject for _, c in waiting],
-            [c.name for _, c in waiting],
-            [c.ask.TYPE for _, c in waiting],
-            [cause.correlation for cause, _ in waiting],
-            [cause.id or cause.correlation for cause, _ in waiting],
-            [c.ask.__pydantic_serializer__.to_json(c.ask) for _, c in waiting],
-            [c.due or now for _, c in waiting],
-            [source.keep_trying.get(c.lane, timedelta(days=1)) for _, c in waiting],
-            ready,
-        )
+        rows = [
+            (uuid7(), c.lane, cause.tenant, c.subject, c.name, c.ask.TYPE, cause.correlation, cause.id or cause.correlation,
+             c.ask.__pydantic_serializer__.to_json(c.ask), c.due or now, source.keep_trying.get(c.lane, timedelta(days=1)))
+            for cause, c in waiting]
+        written = await tx.fetch(_CALLS, source.group, *columns(rows), ready)
         names = {r["name"] for r in written}
         waiting = [pair for pair in waiting if pair[1].name not in names]
 
@@ -171,7 +161,7 @@ async def promote(tx: Any, freed: set[tuple[str, UUID]]) -> None:
         "  select n.id from unnest($1::text[], $2::uuid[]) as f(lane, subject) cross join lateral ("
         "    select c.id from log.call c where c.lane = f.lane and c.subject = f.subject order by c.seq limit 1) n"
         "  where not exists (select 1 from log.call r where r.lane = f.lane and r.subject = f.subject and r.ready))",
-        [q[0] for q in queues], [q[1] for q in queues])
+        *columns(queues))
 
 
 async def _set_timers(tx: Any, group: str, timers: dict[tuple[UUID, str], tuple[Cause, Timer] | None]) -> None:
@@ -180,7 +170,7 @@ async def _set_timers(tx: Any, group: str, timers: dict[tuple[UUID, str], tuple[
         await tx.execute(
             "delete from log.timer t using unnest($2::uuid[], $3::text[]) as g(subject, name) "
             "where t.grp = $1 and (t.subject, t.name) = (g.subject, g.name)",
-            group, [k[0] for k in gone], [k[1] for k in gone])
+            group, *columns(gone))
     kept = sorted((key, value) for key, value in timers.items() if value is not None)
     if kept:
         await tx.execute(
@@ -189,12 +179,6 @@ async def _set_timers(tx: Any, group: str, timers: dict[tuple[UUID, str], tuple[
             "on conflict (grp, subject, name) do update set due = excluded.due, type = excluded.type, "
             "correlation = excluded.correlation, cause = excluded.cause, body = excluded.body",
             group,
-            [key[0] for key, _ in kept],
-            [key[1] for key, _ in kept],
-            [timer.due for _, (_, timer) in kept],
-            [timer.fact.TYPE for _, (_, timer) in kept],
-            [cause.tenant for _, (cause, _) in kept],
-            [cause.correlation for _, (cause, _) in kept],
-            [cause.id or cause.correlation for _, (cause, _) in kept],
-            [timer.fact.__pydantic_serializer__.to_json(timer.fact) for _, (_, timer) in kept],
-        )
+            *columns([
+                (*key, timer.due, timer.fact.TYPE, cause.tenant, cause.correlation, cause.id or cause.correlation,
+                 timer.fact.__pydantic_serializer__.to_json(timer.fact)) for key, (cause, timer) in kept]))

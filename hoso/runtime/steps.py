@@ -137,6 +137,8 @@ class Lane:
     """Age at which a call that never reached the world is given up."""
     transport_bound: timedelta = timedelta(minutes=6)
     """How long after the deadline a request already written may still arrive: "absent" counts only later."""
+    tries: int = 5
+    """Tries that may have reached the world and were proved absent, before a person is asked."""
     record: Callable[[Tx, Sequence[Tried]], Any] | None = None
     """Writes the service's evidence inside the transaction of the outcome; awaited."""
 

@@ -10,11 +10,13 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -50,8 +52,8 @@ class EmbeddedServer:
 
     @property
     def sockets(self) -> Path:
-        """Where the socket lies: below the data folder, or in a private short folder when that path is too long for a socket."""
-        if len(str(self.folder)) < 80:
+        """Where the socket lies: beside the data, or in a private folder when that path is too long or too odd for a socket's URL."""
+        if re.fullmatch(r"[A-Za-z0-9/_.-]{1,80}", str(self.folder)):
             return self.folder
         tag = hashlib.sha256(str(self.folder).encode()).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"hoso-{os.getuid()}-{tag}"
@@ -62,7 +64,12 @@ class EmbeddedServer:
 
     @staticmethod
     def _as_owner() -> list[str]:
-        return ["unshare", "--user", "--map-user=1000", "--map-group=1000"] if os.getuid() == 0 else []
+        if os.getuid() != 0:
+            return []
+        words = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
+        if subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
+            raise SettingsError("PostgreSQL does not run as root and this machine has no user namespaces: run hoso as an ordinary user, or give HOSO_DATABASE=postgresql://…")
+        return words
 
     def start(self) -> None:
         """Make the data folder if there is none, end a leftover server of this folder, start, wait until it answers."""
@@ -214,6 +221,11 @@ async def _pool(url: str, name: str, size: int, flush: str) -> asyncpg.Pool:
 
 async def _no_reset(_db: Any) -> None:
     """Connections carry no session state, so nothing is reset between uses; that saves a round trip each."""
+
+
+def columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    """Rows as the columns that `unnest` takes. There must be at least one row."""
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def redacted(url: str) -> str:

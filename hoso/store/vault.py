@@ -117,9 +117,13 @@ class Vault:
             bound, nonce = _bound(s.tenant, s.scope, s.purpose), os.urandom(12)
             ref = self._keys.name(bound + s.data)
             rows.append((ref, key_id, nonce + cipher.encrypt(nonce, s.data, ref.bytes + bound)))
-        await self._pool.execute(
-            "insert into store.vault_item(id, key, sealed) select * from unnest($1::uuid[], $2::uuid[], $3::bytea[]) on conflict do nothing",
+        alive = await self._pool.fetch(
+            "with alive as (select id from store.vault_key where id = any($2) and destroyed_at is null), kept as ("
+            "insert into store.vault_item(id, key, sealed) select r.* from unnest($1::uuid[], $2::uuid[], $3::bytea[]) as r(id, key, sealed) "
+            "join alive on alive.id = r.key on conflict do nothing) select id from alive",
             [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows])
+        if len(alive) < len({r[1] for r in rows}):
+            raise Erased("what was to be sealed belongs to a scope that was erased meanwhile; nothing more is sealed under it")
         return [r[0] for r in rows]
 
     async def get(self, ref: UUID) -> bytes:
