@@ -36,9 +36,14 @@ class Findings:
     faults: list[str] = field(default_factory=list)
 
     @property
+    def everything(self) -> list[str]:
+        """All that is wrong, in words."""
+        return [*self.lost, *self.filed_twice, *self.faults]
+
+    @property
     def clean(self) -> bool:
         """Whether nothing at all is wrong."""
-        return not (self.lost or self.filed_twice or self.faults)
+        return not self.everything
 
 
 def ledger(file: Path) -> sqlite3.Connection:
@@ -117,6 +122,8 @@ async def judge(agency: sqlite3.Connection, db: Any, *, batch: Any = None) -> Fi
 async def _says_why(db: Any, row: Any) -> bool:
     if row["errors"] not in ("[]", None):
         return True
+    if row["outcome"] in ("already-open", "already-enrolled") and row["enrolment"] is not None:
+        return True  # the outcome is the reason: it names the enrolment that the unit has
     return bool(await db.fetchval("select message <> '' from intake.request where request = $1::uuid::text || ':' || $2::int::text", row["batch"], row["row"]))
 
 

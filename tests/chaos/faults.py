@@ -1,0 +1,169 @@
+"""What is done to a world: each named point killed and stopped, and random blows. Every one says how long recovery took."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.compose import SERVICES
+from tests.chaos.arena import AWAY, Arena
+
+LANES = ("intake-admit", "signer-sign", "agency-submit", "agency-replies", "agency-activate", "agency-roster", "vault-spend")
+WRITES = ("agency-submit", "agency-activate")
+GROUPS = ("intake", "enrolment", "signer", "submitter", "mail-watcher", "ops")
+POINTS = (
+    *(f"{lane}.{place}" for lane in LANES for place in ("after-claim", "before-outcome", "before-commit", "after-commit")),
+    *(f"{call}.{place}" for call in WRITES for place in ("before-write", "after-write", "after-answer")),
+    *(f"{group}.{place}" for group in GROUPS for place in ("before-commit", "after-commit")),
+    "mail.fetched", "mail.before-commit", "mail.after-commit", "mail.before-match-commit",
+)  # fmt: skip
+"""Every named point there is; a test looks for points in the code that are not here."""
+RARE = {"mail.fetched", "mail.before-commit", "mail.after-commit"}
+BACK_S = 10.0
+"""Services have to be at work again within this, counted from the death, the supervisor's kill, or SIGCONT."""
+DEAF_S = 10.0 + 4.0
+"""A stopped process has to be killed by the supervisor within this: 10 s without an answer, and its own rounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`kill`, `stop` (the supervisor has to end it), `nap` (stopped, continued after some seconds); at a point or of a process."""
+
+    kind: str
+    target: str
+    point: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Suffered:
+    """A fault that happened, and how it went."""
+
+    fault: Fault
+    back_s: float
+    note: str = ""
+
+    @property
+    def bad(self) -> bool:
+        return self.back_s > BACK_S or bool(self.note)
+
+    def said(self) -> str:
+        at = "at" if self.fault.point else "of"
+        return f"{self.fault.kind:<5} {at} {self.fault.target:<28} back after {self.back_s:5.1f} s {self.note}"
+
+
+def at_points(names: Sequence[str], seed: int) -> list[Fault]:
+    """Each point killed and stopped; every second stop is left to the supervisor, in the next run the others."""
+    made = []
+    for n, name in enumerate(names):
+        made += [Fault("kill", name), Fault("stop" if (n + seed) % 2 else "nap", name)]
+    return made
+
+
+def blows(count: int, seed: int) -> list[Fault]:
+    """Random ones over all processes; each kind of process at least once when there is room."""
+    chance = random.Random(seed)
+    sure = [Fault("kill", t, False) for t in ("postgres", "backend", "hoso", "simulator", "post", "mailbox")]
+    made = sure[: count // 2]
+    while len(made) < count:
+        target = chance.choice([*SERVICES, *SERVICES, "postgres", "backend", "hoso", "simulator", "post", "mailbox"])
+        kind = chance.choice(("kill", "kill", "kill", "nap", "stop")) if target in SERVICES else "kill"
+        made.append(Fault(kind, target, False))
+    chance.shuffle(made)
+    return made
+
+
+class Surgeon:
+    """Does one fault after the other, and waits after each until the world works again."""
+
+    def __init__(self, arena: Arena, seed: int) -> None:
+        self._arena = arena
+        self._chance = random.Random(seed)
+
+    async def do(self, fault: Fault, patience: float) -> Suffered | None:
+        """Do it. None when nobody passed the point within `patience` seconds."""
+        if fault.point:
+            pid = await self._at_point(fault, patience)
+            if pid is None:
+                return None
+        else:
+            pid = await self._to_process(fault)
+        note = ""
+        if fault.kind == "nap":
+            await asyncio.sleep(self._chance.uniform(3, 6))  # how long it stands still is the fault itself
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        elif fault.kind == "stop":
+            note = await self._until_killed(pid)
+        return Suffered(fault, await self._arena.until_working(), note)
+
+    async def _at_point(self, fault: Fault, patience: float) -> int | None:
+        """Arm the point, wait until somebody took it; his pid."""
+        armed = self._arena.points / fault.target
+        new = self._arena.points / f".{fault.target}"
+        before = set(self._arena.points.glob(f"taken-{fault.target}-*"))
+        new.write_text("kill" if fault.kind == "kill" else "stop")
+        new.rename(armed)
+        until = time.monotonic() + patience
+        while True:
+            taken = set(self._arena.points.glob(f"taken-{fault.target}-*")) - before
+            if taken:
+                return int(taken.pop().name.rpartition("-")[2])
+            if time.monotonic() > until:
+                with contextlib.suppress(FileNotFoundError):
+                    armed.unlink()
+                    return None
+                continue  # taken in this very moment
+            await asyncio.sleep(0.03)
+
+    async def _to_process(self, fault: Fault) -> int:
+        while True:
+            with contextlib.suppress(*AWAY, IndexError):
+                if fault.target == "backend":
+                    pid = await self._arena.backend(self._chance.randrange(100))
+                    os.kill(pid, signal.SIGKILL)
+                    return pid
+                pid = self._arena.pid(fault.target)
+                if fault.kind == "kill":
+                    await self._arena.kill(fault.target)
+                else:
+                    os.kill(pid, signal.SIGSTOP)
+                return pid
+            await asyncio.sleep(0.1)
+
+    async def _until_killed(self, pid: int) -> str:
+        """Until the supervisor has killed a stopped process; what is wrong when it does not."""
+        began = time.monotonic()
+        while _state(pid) not in ("T", "t", "") and time.monotonic() - began < 2:
+            await asyncio.sleep(0.01)  # the signal is on its way
+        while _state(pid) in ("T", "t"):
+            if time.monotonic() - began > DEAF_S + 10:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                return "the supervisor left it standing"
+            await asyncio.sleep(0.05)
+        took = time.monotonic() - began
+        return f"was killed only after {took:.1f} s" if took > DEAF_S else ""
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+def summary(suffered: Sequence[Suffered], never: Sequence[Fault]) -> dict[str, Any]:
+    """Figures of a run."""
+    slowest = max(suffered, key=lambda s: s.back_s, default=None)
+    return {"faults": len(suffered), "points_killed": len({s.fault.target for s in suffered if s.fault.point and s.fault.kind == "kill"}),
+            "points_stopped": len({s.fault.target for s in suffered if s.fault.point and s.fault.kind != "kill"}),
+            "random": sum(not s.fault.point for s in suffered), "max_back_s": round(slowest.back_s, 1) if slowest else 0.0,
+            "slowest": slowest.said() if slowest else "", "never_reached": [f"{f.kind} {f.target}" for f in never]}
