@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 import aiohttp
@@ -19,7 +22,11 @@ from hoso.runtime.points import holds, point
 from schemas.events import StepResult
 from services.submitter.gateway import Dossier, Receipt, RosterPage
 
+log = logging.getLogger(__name__)
+
 MAX_REPLY_BYTES = 2_000_000
+MAX_NAME = 64
+"""Of a transaction, a dossier number or a code: what does not fit is no receipt, and must not grow an event beyond the log."""
 _OUTCOMES: dict[str, Literal["received", "accepted", "refused"]] = {
     "TIEP_NHAN": "received", "CHAP_NHAN": "accepted", "TU_CHOI": "refused"}
 
@@ -62,15 +69,25 @@ class HttpAgencyGateway:
     async def activate(self, transaction: str, unit_code: str, code: str, deadline: float) -> Receipt:
         data = json.dumps({"transaction": transaction, "unit_code": unit_code, "code": code}).encode()
         headers = {"Content-Type": "application/json", "Content-Length": str(len(data))}
-        return _one(await self._write("/v1/activations", headers, data, deadline, "agency-activate"))
+        try:
+            return _one(await self._write("/v1/activations", headers, data, deadline, "agency-activate"))
+        except Invalid as error:
+            raise Invalid(str(error).replace(code, "…")) from None  # the agency may repeat the code; an event never does
 
     async def find(self, dossier: Dossier, key: str) -> Sequence[Receipt]:
         query = {"unit_code": dossier.unit_code, "procedure": dossier.procedure, "sha256": dossier.sha256}
-        return _all(await self._read("/v1/dossiers", query))
+        return [_receipt(node) for node in _listed(await self._read("/v1/dossiers", query))]
 
     async def replies(self, transactions: Sequence[str]) -> dict[str, Receipt]:
-        found = _all(await self._read("/v1/replies", [("transaction", t) for t in transactions]))
-        return {receipt.transaction: receipt for receipt in found}
+        found: dict[str, Receipt] = {}
+        for node in _listed(await self._read("/v1/replies", [("transaction", t) for t in transactions])):
+            try:
+                receipt = _receipt(node)
+            except OutcomeUnknown as error:
+                log.warning("a reply nobody can read is left out, the others count", extra={"error": str(error)[:300]})
+                continue
+            found[receipt.transaction] = receipt
+        return found
 
     async def activated(self, transaction: str, unit_code: str) -> bool:
         return _one(await self._read("/v1/activations", {"unit_code": unit_code, "transaction": transaction})).code == "00"
@@ -130,17 +147,24 @@ class HttpAgencyGateway:
             return body
         wait = _retry_after(answer.headers.get("Retry-After"))
         if status == 429 or (status == 503 and answer.headers.get("X-Processed") == "no"):
-            self._paused_until = time.monotonic() + (wait or timedelta(seconds=1)).total_seconds()
+            self._paused_until = max(self._paused_until, time.monotonic() + (wait or timedelta(seconds=1)).total_seconds())
             raise Transient(f"the gateway answered {status}: not processed", wait)
-        if status in (208, 409) or status >= 500:
+        if not 400 <= status < 500 or status in (408, 409):  # also 201, 202, a redirect: none of them says "not processed"
             raise OutcomeUnknown(f"the gateway answered {status}")
-        raise Invalid(f"the gateway answered {status}: {body[:200].decode(errors='replace')}")
+        said = "".join(sign if sign.isprintable() else " " for sign in body[:200].decode(errors="replace"))
+        raise Invalid(f"the gateway answered {status}: {said}")
 
 
 def _retry_after(text: str | None) -> timedelta | None:
-    if text is not None and text.strip().isdigit():
-        return timedelta(seconds=min(int(text), 3600))
-    return None
+    """RFC 9110 §10.2.3: seconds, or a date; at most an hour is believed."""
+    said = (text or "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", said):
+        return timedelta(seconds=min(int(said), 3600))
+    try:
+        left = parsedate_to_datetime(said) - datetime.now(UTC)
+    except (TypeError, ValueError):
+        return None
+    return min(max(left, timedelta(0)), timedelta(hours=1))
 
 
 async def _limited(answer: aiohttp.ClientResponse) -> bytes:
@@ -163,14 +187,18 @@ def _tree(body: bytes) -> etree._Element:
 
 
 def _one(body: bytes) -> Receipt:
-    found = _all(body)
+    found = _tree(body).findall("XACNHAN_GDICH")
     if len(found) != 1:
         raise OutcomeUnknown(f"the answer holds {len(found)} receipts, not one")
-    return found[0]
+    return _receipt(found[0])
 
 
-def _all(body: bytes) -> list[Receipt]:
-    return [_receipt(node) for node in _tree(body).iter("XACNHAN_GDICH")]
+def _listed(body: bytes) -> list[etree._Element]:
+    """The receipts of a list. A list is named as one: an answer without it does not say that there is nothing."""
+    found = _tree(body).find("DANH_SACH")
+    if found is None:
+        raise OutcomeUnknown("the answer holds no list of receipts")
+    return found.findall("XACNHAN_GDICH")
 
 
 def _receipt(node: etree._Element) -> Receipt:
@@ -179,13 +207,18 @@ def _receipt(node: etree._Element) -> Receipt:
 
     outcome = _OUTCOMES.get(text("TTGDICH/KQUA"))
     if outcome is None:
-        raise OutcomeUnknown(f"a receipt says KQUA={text('TTGDICH/KQUA')!r}, which means nothing to us")
+        raise OutcomeUnknown(f"a receipt says KQUA={text('TTGDICH/KQUA')[:40]!r}, which means nothing to us")
+    code = text("TTGDICH/MA_LOI") if outcome == "refused" else text("TTGDICH/MA_KQUA")
+    names = text("TTGDICH/MA_GDICH"), text("TTGDICH/SO_HSO"), code
+    if not names[0] and outcome != "refused":
+        raise OutcomeUnknown("a receipt names no transaction, so nobody could ask what became of it")
+    if max(map(len, names)) > MAX_NAME:
+        raise OutcomeUnknown("a receipt has a transaction, number or code longer than any should be")
     steps = tuple(
-        StepResult(step=text("TEN", s), result=text("KET_QUA", s), code=text("MA_KET_QUA", s), at=_time(text("THOI_GIAN", s)))
+        StepResult(
+            step=text("TEN", s)[:100], result=text("KET_QUA", s)[:150], code=text("MA_KET_QUA", s)[:MAX_NAME], at=_time(text("THOI_GIAN", s)))
         for s in node.findall("BUOC"))
-    return Receipt(
-        outcome, text("TTGDICH/MA_GDICH"), text("TTGDICH/SO_HSO") or None,
-        text("TTGDICH/MA_LOI") if outcome == "refused" else text("TTGDICH/MA_KQUA"), text("TTGDICH/MOTA_LOI"), steps)
+    return Receipt(outcome, names[0], names[1] or None, code, text("TTGDICH/MOTA_LOI")[:2000], steps)
 
 
 def _time(text: str) -> datetime | None:

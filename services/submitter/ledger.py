@@ -60,4 +60,10 @@ def _changes(tried: Tried) -> list[Change]:
                 changes.append((f.dossier, f.attempt, "uncertain" if f.reached == "unknown" else "never", None, None, None, f.text[:500]))
     if not changes and tried.outcome == "unknown" and isinstance(tried.ask, FilingAsked):
         changes.append((tried.ask.dossier, tried.ask.attempt, "unknown", None, None, None, None))
-    return changes[-1:]
+    if not changes:
+        return []
+    # One row an attempt: what the last step says, and the transaction and number of those before it.
+    last = changes[-1]
+    transaction = next((change[3] for change in reversed(changes) if change[3] is not None), None)
+    number = next((change[4] for change in reversed(changes) if change[4] is not None), None)
+    return [(last[0], last[1], last[2], transaction, number, last[5], last[6])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Protocol
@@ -13,6 +14,7 @@ import asyncpg
 
 from hoso.domain.rejections import Rejections, Treatment
 from hoso.dossiers.catalog import KINDS
+from hoso.runtime.clock import boottime
 from hoso.runtime.failures import Invalid, OutcomeUnknown, Transient
 from hoso.runtime.steps import Call, NotYet, Step, Tell, Try
 from hoso.store.vault import Erased
@@ -79,7 +81,10 @@ class SubmitDossier:
             text=error[:500]))]
 
     async def _dossier(self, ask: FilingAsked) -> Dossier:
-        data = await opened(self._vault, ask.document)
+        try:
+            data = await opened(self._vault, ask.document)
+        except Erased as error:
+            raise Invalid(f"the signed document cannot be filed any more: {error}") from error
         if sha256(data).hexdigest() != ask.sha256:
             raise Invalid("the signed document is not the one that was asked to be filed")
         return Dossier(data, ask.sha256, KINDS[ask.kind].procedure, ask.unit_code, ask.tax_code, ask.agency, ask.contact)
@@ -158,9 +163,11 @@ class ActivateUnit:
             code = (await opened(self._vault, ask.code)).decode()
         except Erased:
             return self._answer(ask, this, "expired", "", "mã đã bị xóa khỏi kho")
-        receipt = await self._gateway.activate(ask.number or "", ask.unit_code, code, this.deadline)
+        left = (ask.expires_at - self._now()).total_seconds()  # nothing is sent after the code's end, however long a connection takes
+        receipt = await self._gateway.activate(ask.number or "", ask.unit_code, code, min(this.deadline, boottime() + left))
         if receipt.outcome != "refused":
             return self._answer(ask, this, "activated", receipt.code, "")
+        receipt = replace(receipt, text=receipt.text.replace(code, "…"))  # the agency may repeat the code; an event never does
         match self._rejections.treatment(receipt.code, receipt.text):
             case Treatment.ALREADY_ACTIVE:
                 outcome = "activated"
@@ -222,8 +229,9 @@ class FetchRoster:
             while (page - 1) * self.PAGE < min(total, self.LIMIT):
                 answer = await self._gateway.roster(ask.unit_code, page, self.PAGE)
                 total = answer.total
-                for employee in answer.employees:
-                    employees[str(employee.get("id"))] = employee
+                for place, employee in enumerate(answer.employees):
+                    # Doubles between pages are one employee; those without an id are never taken for one another.
+                    employees[str(employee.get("id") or f"{page}/{place}")] = employee
                 if not answer.employees:
                     break
                 page += 1

@@ -33,11 +33,11 @@ def service(gateway: AgencyGateway, vault: Vault, rejections: Rejections, bounds
     nothing = timedelta(0)
     lanes = {
         "agency.submit": Lane(
-            SubmitDossier(gateway, vault, rejections), bounds.at_once, bounds.timeout, bounds.keep_trying, bounds.transport_bound, record),
+            SubmitDossier(gateway, vault, rejections), bounds.at_once, bounds.timeout, bounds.keep_trying, bounds.transport_bound, record=record),
         "agency.replies": Lane(
-            PollReplies(gateway, bounds.poll), bounds.at_once * 2, bounds.timeout, timedelta(days=30), nothing, record),
+            PollReplies(gateway, bounds.poll), bounds.at_once * 2, bounds.timeout, timedelta(days=30), nothing, record=record),
         "agency.activate": Lane(
-            ActivateUnit(gateway, vault, rejections, now), bounds.at_once, bounds.timeout, bounds.keep_trying, bounds.transport_bound, record),
+            ActivateUnit(gateway, vault, rejections, now), bounds.at_once, bounds.timeout, bounds.keep_trying, bounds.transport_bound, record=record),
         "agency.roster": Lane(FetchRoster(gateway, vault), bounds.at_once, bounds.timeout, bounds.keep_trying, nothing),
         "vault.spend": Lane(SpendCode(vault), 50, bounds.timeout, timedelta(days=2), nothing),
     }
