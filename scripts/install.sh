@@ -15,7 +15,7 @@ fi
 echo "installing the locked packages into .venv (once)"
 if .venv/bin/python -m pip install --quiet --disable-pip-version-check uv 2>/dev/null; then
     export VIRTUAL_ENV="$PWD/.venv"
-    .venv/bin/uv pip install --quiet --require-hashes -r requirements-dev.lock
+    .venv/bin/uv pip install --quiet --compile-bytecode --require-hashes -r requirements-dev.lock
     .venv/bin/uv pip install --quiet --no-deps --no-build-isolation -e .
 else
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
