@@ -80,6 +80,8 @@ class World:
         self._filings_since_person = 0
         self._unconfirmed: set[UUID] = set()
         """Stops that were filed and that nothing has settled yet."""
+        self._coded: set[UUID] = set()
+        """Dossiers for which a code has come, and no refusal since."""
 
     def choose(self, among: int) -> int:
         """A number below `among`: the tape's, then the mood's."""
@@ -161,11 +163,10 @@ class World:
         self._settle(fact)
         for answer in last:
             self._act(answer, fact)
+        self._check_codes(before, after, fact)
         self._check_form(before, after)
         self._check_timers(after)
         assert STATE.validate_json(STATE.dump_json(after)) == after
-        asked = self.story.told_ever(e.ActivationAsked)
-        assert len({ask.code for ask in asked}) == len(asked)
         if isinstance(after, OPEN):
             self._check_way_out(after)
 
@@ -180,6 +181,21 @@ class World:
             self._unconfirmed.clear()
         if isinstance(fact, e.EnrolmentAnswered) and fact.answer in ("continue", "provider"):
             self._unconfirmed.clear()
+
+    def _check_codes(self, before: State, after: State, fact: Fact) -> None:
+        """None is given to the agency twice; none is lost: nobody waits for a mail or a person with a code unused."""
+        asked = self.story.told_ever(e.ActivationAsked)
+        assert len({ask.code for ask in asked}) == len(asked)
+        if isinstance(before, New) or isinstance(after, New) or before.filing is None:
+            return
+        if isinstance(fact, e.ActivationCodeArrived) and fact.dossier == before.filing.dossier:
+            if not isinstance(before, Cancelled):
+                self._coded.add(fact.dossier)
+        elif isinstance(fact, e.DossierDecided) and not fact.accepted:
+            self._coded.discard(fact.dossier)
+        waits = isinstance(after, AwaitingCode | Signing) or (isinstance(after, Waiting) and after.code is None)
+        if waits and after.filing is not None and after.filing.dossier in self._coded:
+            assert any(ask.dossier == after.filing.dossier for ask in asked)
 
     def _check_form(self, before: State, after: State) -> None:
         if isinstance(before, New | Cancelled) or isinstance(after, New):

@@ -45,6 +45,7 @@ def test_ce007_that_names_the_provider_stops_that_one_and_registers_again() -> N
     again = story.told(e.DossierPrepared)
     assert (again.kind, again.attempt, again.supersedes) == ("register", 1, refused)
     assert again.dossier not in (refused, prepared.dossier)
+    assert (story.case.provider, story.case.stopped) == (None, (OTHER,))
     assert story.filed().activated().at == "enrolled"
     assert story.filings == [("register", 1), ("stop", 1), ("register", 1)]
 
