@@ -239,6 +239,7 @@ async def _intake(own: House, kernel: Kernel) -> Wired:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen(1024)  # who hears "ready" may connect at once
     except OSError as error:
         raise SettingsError(f"HOSO_HTTP={own.settings.http} cannot be used ({error.strerror}): another program holds the port; choose one, 0 lets the system choose") from error
 

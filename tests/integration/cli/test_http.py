@@ -88,7 +88,7 @@ async def test_what_is_refused_is_a_problem(api: Api, cli: Cli) -> None:
     assert (status, problem["status"]) == (422, 422)
     big = {"name": "main", "password": "x", "pkcs12": b"0" * 300_000}
     assert (await api("POST", "/v1/profiles", data=_multipart(big)))[0] == 413
-    assert (await api("POST", "/v1/profiles", data=_multipart({"name": "main", "password": "x"})))[0] == 400
+    assert (await api("POST", "/v1/profiles", data=_multipart({"name": "main", "file": b"x"})))[0] == 400
     assert (await api("POST", "/v1/profiles", json={}))[0] == 415
     door = {"address": "a@b.vn", "host": "imap.b.vn", "password": "x", "tls": "none"}
     assert (await api("POST", "/v1/mailboxes", json=door))[0] == 422

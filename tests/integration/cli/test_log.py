@@ -83,7 +83,7 @@ async def test_dead_letters(cli: Cli, db: Database) -> None:
     assert (await cli("dead-letters", "list")).status == 1
     letter = uuid4()
     await db.pool.execute(
-        "insert into log.dead values ($1, 'hoso.ops', 'mail.received', 1, 2, 'no-unit', 'no unit can be found', $2, now())",
+        "insert into log.dead values ($1, 'hoso.ops', 'mail.received', 1, 2, 'no-unit', 'no unit in it', $2, now())",
         letter,
         b"\xfe broken",
     )
@@ -144,9 +144,10 @@ async def test_the_worlds_clock(cli: Cli, db: Database) -> None:
 async def test_an_undecided_mail_is_given_to_its_enrolment(cli: Cli, db: Database) -> None:
     mail, enrolment, unit, dossier, mailbox = (uuid4() for _ in range(5))
     await db.pool.execute(
-        "insert into mail_watcher.mail(id, mailbox, tenant, uidvalidity, uid, sha256, arrived_at, arrived_by, size, verdict, "
-        "state, heads, reading, kind, delivered_to, look) "
-        "values ($1, $2, 'acme', 1, 1, '', now(), now(), 1, 'trusted', 'undecided', '{}', '{}', 'register', '{}', false)",
+        "insert into mail_watcher.mail(id, mailbox, tenant, uidvalidity, uid, sha256, arrived_at, arrived_by, size, "
+        "verdict, state, heads, reading, kind, delivered_to, look) "
+        "values ($1, $2, 'acme', 1, 1, '', now(), now(), 1, 'trusted', 'undecided', "
+        "'{}', '{}', 'register', '{}', false)",
         mail,
         mailbox,
     )
