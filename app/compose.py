@@ -15,9 +15,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 import uvloop
@@ -27,6 +25,7 @@ from hoso.domain.providers import provider_name
 from hoso.domain.provinces import province_of
 from hoso.domain.rejections import Rejections, rejections
 from hoso.process import logs
+from hoso.process.embedded import EmbeddedServer
 from hoso.process.ops_http import is_loopback, serve, split_address
 from hoso.runtime import points
 from hoso.runtime.consumer import Braked
@@ -35,9 +34,9 @@ from hoso.runtime.kernel import Kernel
 from hoso.runtime.steps import Service
 from hoso.settings import Settings
 from hoso.setup.registry import SetUp
+from hoso.setup.units import PostgresUnitRegistry
 from hoso.store import migrations
-from hoso.store.postgres import Database, EmbeddedServer
-from hoso.store.registry import PostgresUnitRegistry
+from hoso.store.postgres import Database
 from hoso.store.vault import KeyRing, Vault
 from services.submitter.gateway import AgencyGateway
 

@@ -25,9 +25,9 @@ import asyncpg
 
 from app.compose import BRAKED, connector, database_url, key_ring, prepare
 from hoso.process import logs
+from hoso.process.embedded import EmbeddedServer
 from hoso.runtime.failures import HosoError
 from hoso.settings import Settings
-from hoso.store.postgres import EmbeddedServer
 
 log = logging.getLogger(__name__)
 DEAF_S = 10.0

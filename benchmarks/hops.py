@@ -15,7 +15,6 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
-from uuid import UUID
 
 import uvloop
 from pydantic import TypeAdapter

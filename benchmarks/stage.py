@@ -15,9 +15,10 @@ from typing import Any
 import psutil
 
 from hoso.log.postgres import create_days
+from hoso.process.embedded import EmbeddedServer
 from hoso.runtime.clock import WorldClock
 from hoso.store.migrations import migrate
-from hoso.store.postgres import Database, EmbeddedServer
+from hoso.store.postgres import Database
 
 
 @contextlib.asynccontextmanager

@@ -19,8 +19,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hoso.process.embedded import EmbeddedServer
 from hoso.settings import Settings, load
-from hoso.store.postgres import EmbeddedServer
 
 FAST = {
     "HOSO_ENVIRONMENT": "test",

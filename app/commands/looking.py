@@ -31,12 +31,10 @@ def lag(
     """
 
     async def job(db: Any, _: Settings) -> list[dict[str, Any]]:
-        from hoso.runtime import kernel
+        from hoso.process import lag as measured
 
-        now = await world_now(db)
-        if partitions:
-            return await kernel.lag_by_partition(db, now)
-        return [{"group": row.pop("grp"), **row} for row in await kernel.lag(db, now)]
+        look = measured.lag_by_partition if partitions else measured.lag
+        return await look(db, await world_now(db))
 
     columns = (
         ("group", "topic", "partition", "records", "seconds", "commit_age")

@@ -93,8 +93,8 @@ async def _starting(job: Callable[[Any, Settings], Awaitable[T]]) -> T:
 
 
 async def _reading(job: Callable[[Any, Settings], Awaitable[T]]) -> T:
+    from hoso.process.embedded import EmbeddedServer
     from hoso.store import migrations
-    from hoso.store.postgres import EmbeddedServer
 
     known = settings()
     folder = known.database_folder
@@ -149,13 +149,13 @@ async def _working(job: Callable[[House], Awaitable[T]]) -> T:
 
 
 @contextlib.asynccontextmanager
-async def running_database(known: Settings) -> AsyncIterator[str]:
+async def running_database(known: Settings, *, make: bool = False) -> AsyncIterator[str]:
     """The database's URL. An embedded one that nobody runs is started, and stopped afterwards.
 
-    `hoso up` cannot start meanwhile."""
+    `hoso up` cannot start meanwhile. `make`: also when there is none yet."""
     from app.compose import database_url
     from app.failing import DatabaseAway
-    from hoso.store.postgres import EmbeddedServer
+    from hoso.process.embedded import EmbeddedServer
 
     url, folder = database_url(known), known.database_folder
     try:
@@ -167,6 +167,8 @@ async def running_database(known: Settings) -> AsyncIterator[str]:
         yield url
         return
     server = EmbeddedServer(folder)
+    if not make and not (server.data / "PG_VERSION").exists():
+        raise away(url)
     with _up_lock(known.var):
         if await asyncio.to_thread(server.leftover) is not None:
             raise away(url)  # it runs and does not answer: it is starting, or ending

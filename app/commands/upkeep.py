@@ -31,7 +31,7 @@ def migrate(json_: Json = False) -> None:
 
         known = settings()
         key_ring(known)
-        async with running_database(known) as url:
+        async with running_database(known, make=True) as url:
             return await prepare(known, url)
 
     parts = wait_for(job())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import ipaddress
 import os
@@ -11,6 +12,8 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from prometheus_client import generate_latest
 
+from hoso.process.lag import measure
+from hoso.runtime.consumer import LOST
 from hoso.runtime.failures import SettingsError
 from hoso.runtime.kernel import Kernel
 
@@ -55,6 +58,8 @@ async def serve(kernel: Kernel, address: str, token: str) -> tuple[web.AppRunner
                                   "database_seen_seconds_ago": round(silent, 1)}, status=200 if healthy else 503)
 
     async def metrics(_request: web.Request) -> web.Response:
+        with contextlib.suppress(*LOST):
+            await measure(kernel)
         return web.Response(body=generate_latest(kernel.metrics.registry), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
     app = web.Application()

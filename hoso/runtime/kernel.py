@@ -9,7 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -91,8 +91,7 @@ class Kernel:
         self._logs.append(events)
         consumer = Consumer(service, events, self.db, self._source, self.clock, self.metrics)
         woken = self.bell.on(*(t.name for t in service.topics), f"held:{service.group}")
-        topics = self.bell.on("topics")
-        await consumer.run(woken, self.bell.ring, topics, drained=self.drained)
+        await consumer.run(woken, self.bell.ring, self.bell.on("topics"), drained=self.drained)
 
     async def _perform(self, name: str, lane: Any) -> None:
         runner = LaneRunner(name, lane, self.db, self._source, self.clock, self.metrics, lambda: self.member)
@@ -142,8 +141,6 @@ class Kernel:
                 if freed:
                     log.warning("calls of a dead member were freed", extra={"calls": freed})
                     self.bell.ring({"clock"})
-                if turns % 5 == 0:
-                    await self._measure()
                 if turns % 600 == 0:
                     await self._keep_house()
                 turns += 1
@@ -181,46 +178,6 @@ class Kernel:
                 for table in await trim(tx, now, KEEP):
                     log.info("a day of the log was dropped", extra={"table": table})
 
-    async def _measure(self) -> None:
-        async with self.db.quick.acquire() as db:
-            for row in await lag(db, self.clock.now(), self.group):
-                self.metrics.lag_records.labels(row["grp"], row["topic"]).set(row["records"])
-                self.metrics.lag_seconds.labels(row["grp"], row["topic"]).set(row["seconds"])
-            self.metrics.held_units.labels(self.group).set(
-                await db.fetchval("select count(*) from log.held where grp = $1", self.group))
-            for due in await db.fetch(
-                    "select lane, extract(epoch from now() - min(greatest(asked_at, not_before))) as s from log.call "
-                    "where grp = $1 and not_before <= now() group by 1", self.group):
-                self.metrics.waiting.labels(due["lane"]).set(max(0.0, float(due["s"])))
-
     async def _leave(self) -> None:
-        try:
+        with contextlib.suppress(*LOST):
             await self.db.quick.execute("delete from log.member where id = $1", self.member)
-        except (*LOST, Exception) as error:
-            log.info("could not say good-bye to the database", extra={"error": repr(error)})
-
-
-_LAG = """
-select p.grp, p.topic, p.part, h.next - p.off as records,
-  coalesce(extract(epoch from $1 - (select e.at from log.event e where e.topic = p.topic and e.part = p.part and e.off = p.off and e.at >= p.at)), 0) as seconds,
-  extract(epoch from now() - p.moved_at) as commit_age
-from log.position p join log.head h using (topic, part) where $2::text is null or p.grp = $2 order by 1, 2, 3
-"""
-
-
-async def lag_by_partition(db: Any, now: datetime, group: str | None = None) -> list[dict[str, Any]]:
-    """Per group, topic and partition: records behind, age in seconds of the oldest one not handled, seconds since the last commit."""
-    return [
-        {"group": r["grp"], "topic": r["topic"], "partition": r["part"], "records": r["records"],
-         "seconds": max(0.0, float(r["seconds"])) if r["records"] else 0.0, "commit_age": float(r["commit_age"])}
-        for r in await db.fetch(_LAG, now, group)]
-
-
-async def lag(db: Any, now: datetime, group: str | None = None) -> list[dict[str, Any]]:
-    """The same per group and topic: the sum of the records, the age of the oldest."""
-    sums: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in await lag_by_partition(db, now, group):
-        known = sums.setdefault((row["group"], row["topic"]), {"grp": row["group"], "topic": row["topic"], "records": 0, "seconds": 0.0})
-        known["records"] += row["records"]
-        known["seconds"] = max(known["seconds"], row["seconds"])
-    return list(sums.values())

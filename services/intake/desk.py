@@ -13,7 +13,7 @@ from uuid import UUID
 
 from hoso.runtime.outgoing import Cause
 from hoso.runtime.steps import Step, Tell, Tx
-from hoso.store.registry import Claimed, RowKey
+from hoso.setup.units import Claimed, RowKey
 from schemas.events import EnrolmentRequested
 from schemas.units import Stage
 from services.intake import admission

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from hoso.runtime.outgoing import Cause
 from hoso.runtime.steps import Step, Tx
-from hoso.store.registry import Claimed, RowKey
+from hoso.setup.units import Claimed, RowKey
 
 
 class UnitRegistry(Protocol):

@@ -14,8 +14,9 @@ import pytest
 import pytest_asyncio
 
 from app.compose import prepare
+from hoso.process.embedded import EmbeddedServer
 from hoso.settings import load
-from hoso.store.postgres import Database, EmbeddedServer
+from hoso.store.postgres import Database
 
 _numbers = itertools.count(1)
 

@@ -18,11 +18,13 @@ from app.compose import prepare
 from hoso.log.partitions import partition_of
 from hoso.log.port import Entry
 from hoso.log.postgres import append, create_topics
+from hoso.process.embedded import EmbeddedServer
+from hoso.process.lag import lag
 from hoso.runtime.ids import uuid7
-from hoso.runtime.kernel import Kernel, lag
+from hoso.runtime.kernel import Kernel
 from hoso.runtime.steps import Call, Lane, Service, Step, Tell, Timer
 from hoso.settings import load
-from hoso.store.postgres import Database, EmbeddedServer
+from hoso.store.postgres import Database
 from schemas.envelope import Event
 from schemas.topics import Topic
 from tests.contract.log.conftest import lay_out

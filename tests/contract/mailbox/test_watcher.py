@@ -16,10 +16,10 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from hoso.process.embedded import EmbeddedServer
 from hoso.runtime.clock import WorldClock
 from hoso.runtime.steps import Tell, Tx
 from hoso.store.migrations import migrate
-from hoso.store.postgres import EmbeddedServer
 from hoso.store.vault import Erased, Sealing
 from schemas.envelope import Event, Fact, envelope_of
 from schemas.events import ActivationCodeArrived, MailAssigned, MailExpected, MailNumbered, StopResultArrived

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid4
 
+from hoso.setup.units import PostgresUnitRegistry, RowKey
 from hoso.store.postgres import Database
-from hoso.store.registry import PostgresUnitRegistry, RowKey
 from schemas.envelope import decode
 
 

@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from app.edge import Edge
+from hoso.setup.units import PostgresUnitRegistry, RowKey
 from hoso.store.postgres import Database
-from hoso.store.registry import PostgresUnitRegistry, RowKey
 from services.ops.answers import Answers, Unanswerable
 from tests.integration.cli.made import on_the_log, waits
 

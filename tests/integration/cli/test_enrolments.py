@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import asyncpg
 
+from hoso.setup.units import PostgresUnitRegistry, RowKey
 from hoso.store.postgres import Database
-from hoso.store.registry import PostgresUnitRegistry, RowKey
 from tests.contract.signing.pki import employer
 from tests.integration.cli.command import Cli
 from tests.integration.cli.made import on_the_log, waits

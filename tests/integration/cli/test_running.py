@@ -29,6 +29,9 @@ async def test_everything_embedded(tmp_path: Path) -> None:
     cli = Cli("", tmp_path / "hồ sơ" / "var")
     away = await cli("status")
     assert (away.status, away.err.count("\n")) == (75, 1)
+    early = await cli("tenant", "add", "acme")
+    assert early.status == 75
+    assert not (cli.var / "pg").exists()  # only migrate and up make a database
     migrated = await cli("migrate", "--json")
     assert migrated.status == 0, migrated.err
     assert "log 1" in migrated.json
