@@ -42,7 +42,7 @@ class ByHand:
     @property
     def requests(self) -> list[bytes]:
         """The first lines of the requests that came."""
-        lines = [re.findall(rb"(?m)^(?:GET|POST) [^\r\n]*", each) for each in self.arrived]
+        lines = [re.findall(rb"(?:GET|POST) /[^ ]* HTTP/1.1", each) for each in self.arrived]
         return [line for each in lines for line in each]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

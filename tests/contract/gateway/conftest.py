@@ -32,7 +32,9 @@ def mailbox() -> Iterator[Mailbox]:
 @pytest.fixture(scope="module")
 def agency(tmp_path_factory: pytest.TempPathFactory, mailbox: Mailbox) -> Iterator[Agency]:
     """One quick agency; each test files for units of its own."""
-    made = Agency(tmp_path_factory.mktemp("agency"), mailbox.port, "--fast", "--late-seconds", "0.5", "--hang-seconds", "20")
+    made = Agency(
+        tmp_path_factory.mktemp("agency"), mailbox.port, "--fast", "--late-seconds", "0.5", "--hang-seconds", "20"
+    )
     made.start()
     yield made
     assert made.stop() == 0

@@ -22,8 +22,8 @@ from hoso.runtime.kernel import Kernel
 from hoso.runtime.outgoing import Cause, Source, write
 from hoso.runtime.steps import Tell
 from hoso.setup.registry import MailboxSettings, SetUp
+from hoso.setup.units import PostgresUnitRegistry
 from hoso.store.postgres import Database
-from hoso.store.registry import PostgresUnitRegistry
 from hoso.store.vault import KeyRing, Vault
 from schemas.envelope import Event, Fact, decode
 from schemas.events import EnrolmentProgressed, EnrolmentRequested
@@ -162,7 +162,9 @@ class House:
         where = MailboxSettings("127.0.0.1", 1143, "u", tls="none")
         await self.set_up.add_mailbox(tenant, address, "shared", where, "p", "test")
         by = signer(f"MST:{FIELDS['tax_code']}", "MST:0101243150")
-        keys = pkcs12.serialize_key_and_certificates(b"k", by.key, by.certificate, None, BestAvailableEncryption(b"pin"))
+        keys = pkcs12.serialize_key_and_certificates(
+            b"k", by.key, by.certificate, None, BestAvailableEncryption(b"pin")
+        )
         await self.set_up.add_pkcs12(tenant, "chung", keys, "pin", "test")
 
     def door(self, tenant: str = "hoaban", token: str | None = None) -> Door:
@@ -265,5 +267,3 @@ async def furnished(db: Database, folder: Path) -> House:
     made = House(db, Vault(db.pool, KeyRing.read(folder / "vault.key")))
     await made.settle()
     return made
-
-

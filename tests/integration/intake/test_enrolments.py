@@ -61,7 +61,9 @@ async def test_a_key_in_flight_is_answered_409_and_the_first_goes_on(house: Hous
     async with house.db.pool.acquire() as other:
         begun = other.transaction()
         await begun.start()
-        await other.execute("insert into intake.request(tenant, request, fingerprint, at) values ('hoaban', 'a', 'x', now())")
+        await other.execute(
+            "insert into intake.request(tenant, request, fingerprint, at) values ('hoaban', 'a', 'x', now())"
+        )
         first = asyncio.create_task(door.enrol("a", fields()))
 
         async def waits() -> bool:
@@ -156,8 +158,11 @@ async def test_a_cancelled_unit_requested_twice_at_the_same_moment_is_enrolled_o
             asked.append(asyncio.create_task(second.door().enrol("c", fields(phone="0987654321"))))
 
             async def both_wait() -> bool:
-                return 2 == await house.db.quick.fetchval(
-                    "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+                return (
+                    await house.db.quick.fetchval(
+                        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+                    )
+                    == 2
                 )
 
             await eventually(both_wait, "both requests to wait for the unit")
@@ -303,6 +308,8 @@ async def test_a_unit_without_a_signing_profile_is_heard_of(house: House) -> Non
     """A person is asked for the profile: for that the event has to be readable."""
     taken = await house.door().enrol("a", fields(tax_code="0100109106"))
     assert taken.status == 202
-    found = await house.db.pool.fetchrow("delete from log.event where topic = 'enrolment.requested' returning type, body")
+    found = await house.db.pool.fetchrow(
+        "delete from log.event where topic = 'enrolment.requested' returning type, body"
+    )
     await house.db.pool.execute("delete from intake.enrolment")
     assert decode(found["type"], found["body"]).data.profile is None

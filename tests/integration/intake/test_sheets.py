@@ -22,7 +22,13 @@ from tests.unit.intake.sheets_made import with_part, xlsx
 
 
 async def test_good_rows_are_taken_and_bad_ones_get_their_own_errors(house: House) -> None:
-    rows = [line(1), line(2, tax_code="9001234567"), line(3, email="", phone="abc"), line(4, email="ai@khac.example"), line(1)]
+    rows = [
+        line(1),
+        line(2, tax_code="9001234567"),
+        line(3, email="", phone="abc"),
+        line(4, email="ai@khac.example"),
+        line(1),
+    ]
     found = await house.door().enrolled(sheet([*rows, line(5)]))
 
     assert (found["state"], found["rows"], found["rows_done"]) == ("done", 6, 6)
@@ -183,7 +189,9 @@ async def test_text_in_decomposed_form_and_other_column_names(house: House) -> N
 
 async def test_a_header_with_an_escaped_nul_is_only_a_note(house: House) -> None:
     """A workbook may write any character as _xHHHH_; PostgreSQL keeps no NUL."""
-    data = xlsx([(*HEADERS, "la_x0000_", "_x0000_"), (*line(1), "a_x0000_b", "c"), (*line(2)[:1], "T_x0000_en", *line(2)[2:])])
+    data = xlsx(
+        [(*HEADERS, "la_x0000_", "_x0000_"), (*line(1), "a_x0000_b", "c"), (*line(2)[:1], "T_x0000_en", *line(2)[2:])]
+    )
     data = with_part(data, "xl/sharedStrings.xml", lambda body: body.replace(b"_x005F_x0000_", b"_x0000_"))
     found = await house.door().enrolled(data)
 
@@ -251,7 +259,8 @@ async def test_what_the_decisions_refuse_shows_in_the_rows_result(listening_hous
     house, door = listening_house, listening_house.door()
     found = await door.enrolled(sheet([line(1), line(2)]))
     unit = await house.db.pool.fetchrow(
-        "select unit, enrolment, request from intake.enrolment where enrolment = $1", UUID(found["page"][0]["enrolment"])
+        "select unit, enrolment, request from intake.enrolment where enrolment = $1",
+        UUID(found["page"][0]["enrolment"]),
     )
     told = {"enrolment": unit["enrolment"], "request": unit["request"], "stage": Stage.REFUSED_REQUEST}
     why = "Đơn vị đang được đăng ký trong hồ sơ khác."
@@ -278,7 +287,10 @@ async def test_a_sheet_amends_what_another_sheet_asked(house: House) -> None:
 
     assert second["outcomes"] == {"amended": 1, "already-open": 1}
     assert [row["enrolment"] for row in second["page"]] == [row["enrolment"] for row in first["page"]]
-    assert [fact.form.phone for fact in await house.requested() if fact.form.unit_code == code(1)] == ["0912345678", "0987654321"]
+    assert [fact.form.phone for fact in await house.requested() if fact.form.unit_code == code(1)] == [
+        "0912345678",
+        "0987654321",
+    ]
 
 
 async def test_a_sheet_that_was_erased_ends_its_batch_and_not_the_others(house: House) -> None:
