@@ -1,10 +1,11 @@
-"""The simulated agency as a process, gateways that speak to it, and an agency made by hand for what no real one does."""
+"""The simulated agency as a process, gateways that speak to it, and an agency made by hand for what no other does."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
+from hashlib import sha256
 from itertools import count
 
 import pytest
@@ -85,8 +86,6 @@ def dossier() -> Callable[..., Dossier]:
 
 def signed(unit_code: str, procedure: str = dossiers.REGISTER, nonce: str = "") -> Dossier:
     """What the submitter files for a unit."""
-    from hashlib import sha256
-
     made = dossiers.Dossier(unit_code=unit_code, procedure=procedure, nonce=nonce)
     data = made.body()
     contact = f"{unit_code.lower()}@branches.example"

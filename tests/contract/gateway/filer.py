@@ -1,4 +1,6 @@
-"""A process that files one dossier and says what came of it: `python -m tests.contract.gateway.filer URL CALL SECONDS POINTS`.
+"""A process that files one dossier and says what came of it.
+
+    python -m tests.contract.gateway.filer URL CALL SECONDS POINTS
 
 It stops itself at the points armed in the folder, like a service under the chaos suite.
 """

@@ -1,4 +1,4 @@
-"""What an AgencyGateway promises, at a real agency (docs/gateway.md): every answer and every fault becomes the right class."""
+"""What an AgencyGateway promises, at a real process (docs/gateway.md): every answer and fault has its class."""
 
 from __future__ import annotations
 

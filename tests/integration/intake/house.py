@@ -198,7 +198,7 @@ class House:
 
     @contextlib.asynccontextmanager
     async def beside(self) -> AsyncIterator[House]:
-        """A second intake on the same database, with a desk and a gatherer of its own, as another process would have."""
+        """A second intake on the same database, with a desk and a gatherer of its own, like another process."""
         other = House(self.db, self.vault)
         other._tokens = self._tokens
         async with other.open():

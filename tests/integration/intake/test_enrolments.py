@@ -160,7 +160,8 @@ async def test_a_cancelled_unit_requested_twice_at_the_same_moment_is_enrolled_o
             async def both_wait() -> bool:
                 return (
                     await house.db.quick.fetchval(
-                        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+                        "select count(*) from pg_stat_activity "
+                        "where wait_event_type = 'Lock' and datname = current_database()"
                     )
                     == 2
                 )
@@ -173,7 +174,7 @@ async def test_a_cancelled_unit_requested_twice_at_the_same_moment_is_enrolled_o
 
 
 async def test_a_unit_code_held_by_another_tenant_is_taken_in_like_any_other(house: House) -> None:
-    """Whoever asks for a code learns nothing of its holder: same status, same words, no note, an enrolment of his own."""
+    """Whoever asks for a code learns nothing of its holder: same status and words, no note, an enrolment of his own."""
     ours = await house.door().enrol("a", fields(1))
     theirs = await house.door("lienminh").enrol("b", fields(1, email=OTHER_EMAIL))
     plain = await house.door("lienminh").enrol("c", fields(2, email=OTHER_EMAIL))

@@ -325,7 +325,8 @@ async def test_a_lost_connection_is_waited_out(house: House) -> None:
 
     await eventually(begun, "the first chunk")
     await house.db.quick.execute(
-        "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+        "select pg_terminate_backend(pid) from pg_stat_activity "
+        "where datname = current_database() and pid <> pg_backend_pid()"
     )
     found = await door.finished(batch)
     assert (found["state"], found["outcomes"]) == ("done", {"accepted": 2_000})
