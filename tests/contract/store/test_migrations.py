@@ -9,9 +9,10 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from hoso.process.embedded import EmbeddedServer
 from hoso.runtime.failures import HosoError, SchemaMismatch
 from hoso.store import migrations
-from hoso.store.postgres import Database, EmbeddedServer
+from hoso.store.postgres import Database
 
 
 @pytest_asyncio.fixture

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from hoso.runtime.ids import uuid7
+from hoso.setup.units import Claimed, PostgresUnitRegistry, RowKey
 from hoso.store.postgres import Database
-from hoso.store.registry import Claimed, PostgresUnitRegistry, RowKey
 
 REGISTRY = PostgresUnitRegistry()
 CODE = RowKey("TA0001X", None)
