@@ -33,7 +33,7 @@ TOPICS: Sequence[Topic] = (
     Topic(
         "enrolment.requested",
         (e.EnrolmentRequested, e.EnrolmentAnswered, e.EnrolmentCancelled),
-        ("hoso.intake",),
+        ("hoso.intake", "hoso.ops-cli"),
         ("hoso.enrolment", "hoso.ops"),
         "validated requests, people's answers and cancellations",
     ),
@@ -75,7 +75,7 @@ TOPICS: Sequence[Topic] = (
     Topic(
         "mail.expected",
         (e.MailExpected, e.MailNumbered, e.MailAssigned),
-        ("hoso.submitter",),
+        ("hoso.submitter", "hoso.ops-cli"),
         ("hoso.mail-watcher", "hoso.ops"),
         "attempts about which a mail may come",
     ),

@@ -64,7 +64,7 @@ class KeyRing:
         """Write a new key file that only its owner can read. Refuses to overwrite."""
         path.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(f"k{uuid7().hex[:8]}:{base64.b64encode(os.urandom(32)).decode()}\n")
+            file.write(f"k{os.urandom(4).hex()}:{base64.b64encode(os.urandom(32)).decode()}\n")
 
     def name(self, content: bytes) -> UUID:
         """A UUIDv8 (RFC 9562) for a content: keyed, so that a short secret cannot be guessed from its reference."""

@@ -186,7 +186,8 @@ class ExpectationStates:
         for fact in assigned:
             await tx.execute(
                 "insert into mail_watcher.assignment(mail, enrolment, dossier, attempt, actor) "
-                "values ($1, $2, $3, $4, $5) on conflict do nothing",
+                "values ($1, $2, $3, $4, $5) on conflict (mail) do update set enrolment = excluded.enrolment, "
+                "dossier = excluded.dossier, attempt = excluded.attempt, actor = excluded.actor",
                 fact.mail, fact.enrolment, fact.dossier, fact.attempt, fact.actor,
             )  # fmt: skip
         if changed or assigned:
