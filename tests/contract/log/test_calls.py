@@ -669,7 +669,8 @@ async def test_after_twenty_transient_failures_the_circuit_opens_and_patience_st
 
 async def test_an_outage_longer_than_a_calls_patience_costs_it_nothing(stage: Database) -> None:
     """After the circuit has closed, one more failure must not find every call too old."""
-    weather, late = ["bad"], uuid7()
+    weather, others = ["bad"], [uuid7() for _ in range(25)]
+    late = uuid7()  # the last of its batch, so another one closes the circuit
     failed_late: list[int] = []
 
     async def answer(asked: Asked, this: Try) -> Sequence[Step]:
@@ -682,7 +683,7 @@ async def test_an_outage_longer_than_a_calls_patience_costs_it_nothing(stage: Da
 
     desk = Desk(answer)
     patience = timedelta(seconds=2)
-    await admit(stage, *(ask(uuid7(), f"call:{n}", n) for n in range(25)), ask(late, "late", 99), keep_trying=patience)
+    await admit(stage, *(ask(u, f"call:{u}") for u in others), ask(late, "late", 99), keep_trying=patience)
     async with working(stage, desk, keep_trying=patience) as worker:
         await until(lambda: worker.sample("hoso_lane_circuit_open") == 1, "the circuit to open")
         await eventually(

@@ -7,6 +7,7 @@ import asyncio
 from hoso.runtime.ids import uuid7
 from hoso.setup.units import Claimed, PostgresUnitRegistry, RowKey
 from hoso.store.postgres import Database
+from tests.support.waiting import eventually
 
 REGISTRY = PostgresUnitRegistry()
 CODE = RowKey("TA0001X", None)
@@ -84,10 +85,25 @@ async def test_a_code_that_comes_later_is_noted_once(db: Database) -> None:
 
 
 async def test_two_units_given_one_code_at_once_one_gets_it(db: Database) -> None:
-    units = [c.unit for c in await claim(db, "acme", *(RowKey(None, f"cn-{n}") for n in range(6)))]
+    one, two = (c.unit for c in await claim(db, "acme", RowKey(None, "cn-1"), RowKey(None, "cn-2")))
+    async with db.pool.acquire() as first, db.pool.acquire() as second:
+        opened = first.transaction()
+        await opened.start()
+        assert await REGISTRY.give_code(first, one, "TA0009X")
 
-    async def give(n: int) -> bool:
-        async with db.pool.acquire() as tx, tx.transaction():
-            return await REGISTRY.give_code(tx, units[n], "TA0009X")
+        async def late() -> bool:
+            async with second.transaction():
+                got = await REGISTRY.give_code(second, two, "TA0009X")
+                await second.execute("select 1")  # the caller's transaction goes on
+                return got
 
-    assert sorted(await asyncio.gather(*(give(n) for n in range(6)))) == [False] * 5 + [True]
+        task = asyncio.create_task(late())
+        await eventually(
+            lambda: db.pool.fetchval(
+                "select exists (select 1 from pg_stat_activity "
+                "where datname = current_database() and wait_event_type = 'Lock')"
+            ),
+            "the second to wait for the first",
+        )
+        await opened.commit()
+        assert not await task
