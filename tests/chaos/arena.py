@@ -69,7 +69,7 @@ class Arena:
     async def start(self) -> None:
         """Mail host, agency, hoso, and what people set up."""
         self.points.mkdir(parents=True)
-        self.world.start_post([t.mailbox for t in self.tenants])
+        self.world.start_post([box for t in self.tenants for box in (t.mailbox, *t.mailboxes)])
         post = await self.world.until("post/post.json", "post")
         self.world.start_simulator(post["smtp"]["port"], listen=f"127.0.0.1:{self._agency_port}")
         await self.world.until("simulator/simulator.json", "simulator")
@@ -82,11 +82,12 @@ class Arena:
         async with self.open() as own:
             for tenant in self.tenants:
                 await own.set_up.add_tenant(tenant.name, tenant.name, "chaos")
-                settings = MailboxSettings("127.0.0.1", post["boxes"][tenant.mailbox]["port"], tenant.mailbox, tls="none")
-                await own.set_up.add_mailbox(tenant.name, tenant.mailbox, "shared", settings, self.world.boxes[tenant.mailbox], "chaos")
-                for tax_code, employer in tenant.employers:
+                for box in (tenant.mailbox, *tenant.mailboxes):
+                    settings = MailboxSettings("127.0.0.1", post["boxes"][box]["port"], box, tls="none")
+                    await own.set_up.add_mailbox(tenant.name, box, "shared", settings, self.world.boxes[box], "chaos")
+                for name, tax_code, employer in (*((f"MST {t}", t, e) for t, e in tenant.employers), *tenant.profiles):
                     key = await asyncio.to_thread(authority.pkcs12, tax_code, employer, self.pin)
-                    await own.set_up.add_pkcs12(tenant.name, f"MST {tax_code}", key, self.pin, "chaos")
+                    await own.set_up.add_pkcs12(tenant.name, name, key, self.pin, "chaos")
                 self.keys[tenant.name] = await own.set_up.add_key(tenant.name, "chaos", ["submit", "read", "setup"], "chaos")
 
     @contextlib.asynccontextmanager
@@ -103,7 +104,7 @@ class Arena:
                     os.kill(process.pid, signal.SIGCONT)
         await asyncio.to_thread(self.world.end)
         if (self.world.folder / "hoso" / "pg").exists():
-            from hoso.store.postgres import EmbeddedServer
+            from hoso.process.embedded import EmbeddedServer
 
             await asyncio.to_thread(EmbeddedServer(self.world.folder / "hoso" / "pg").end_leftover)
 
@@ -234,22 +235,22 @@ class Arena:
 
     # --- handing in, waiting for the end, judging --------------------------------------------------------------
 
-    async def hand_in(self, tenant: str, data: bytes, *, patience: float = 60) -> UUID:
+    async def hand_in(self, tenant: str, data: bytes, *, patience: float = 60, name: str = "chi-nhanh.csv") -> UUID:
         """Hand a sheet in, again and again under one Idempotency-Key until it is promised, as a producing system would."""
         key = str(uuid4())
         until = time.monotonic() + patience
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
             while True:
                 try:
-                    return await self._upload(session, tenant, data, key)
+                    return await self._upload(session, tenant, data, key, name)
                 except AWAY as error:
                     if time.monotonic() > until:
                         raise AssertionError(f"a sheet could not be handed in: {error!r}") from error
                     await asyncio.sleep(0.2)
 
-    async def _upload(self, session: aiohttp.ClientSession, tenant: str, data: bytes, key: str) -> UUID:
+    async def _upload(self, session: aiohttp.ClientSession, tenant: str, data: bytes, key: str, name: str) -> UUID:
         form = aiohttp.FormData()
-        form.add_field("file", data, filename="chi-nhanh.csv")
+        form.add_field("file", data, filename=name)
         headers = {"Authorization": f"Bearer {self.keys[tenant]}", "Idempotency-Key": key}
         async with session.post(f"{self.up()['services']['intake']['http']}/v1/batches", data=form, headers=headers) as answer:
             body = await answer.json()

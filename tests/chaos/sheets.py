@@ -31,11 +31,15 @@ NAMES = ("Công ty TNHH Hoa Ban", "Công ty Cổ phần Sông Xanh Thẳm", "Cô
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """Whose rows they are, their one mailbox, and the tax codes they have keys for (with the employer's name)."""
+    """Whose rows they are, the mailbox of made-up rows, and the tax codes they have keys for (with the employer's name)."""
 
     name: str
     mailbox: str
     employers: tuple[tuple[str, str], ...]
+    mailboxes: tuple[str, ...] = ()
+    """More mailboxes."""
+    profiles: tuple[tuple[str, str, str], ...] = ()
+    """More keys: name, tax code, employer."""
 
 
 @dataclass(frozen=True, slots=True)

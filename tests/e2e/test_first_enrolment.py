@@ -1,0 +1,142 @@
+"""From a sheet to activated units, and what disturbs it. In this order, on one world."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import signal
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import aiohttp
+import openpyxl
+
+from tests.chaos.sheets import Maker, sheet, tenants
+from tests.e2e.town import DEMO, EXAMPLE, OTHER, ROOT, Town
+
+
+async def test_the_example_sheet_ends_with_51_units_enrolled_4_waiting_and_6_rows_refused(town: Town) -> None:
+    rows = await town.example_rows()
+
+    accepted = [row for row in rows if row["outcome"] in ("accepted", "amended")]
+    refused = [row for row in rows if row not in accepted]
+    assert Counter(row["stage"] for row in accepted) == {"enrolled": 51, "waiting-for-person": 4}
+    assert Counter(row["cause"] for row in accepted if row["stage"] == "waiting-for-person") == {
+        "provider": 1, "unknown-code": 1, "no-unit-code": 1, "signing": 1}  # fmt: skip
+    assert len(refused) == 6
+    assert all(row["errors"] and row["errors"][0]["cure"] for row in refused)
+    active = {row["unit_code"] for row in town.agency("select unit_code from units where active_transaction is not null")}
+    assert active == {row["row_key"] for row in accepted if row["stage"] == "enrolled"}
+
+
+async def test_the_same_sheet_again_enrols_nobody_twice(town: Town) -> None:
+    first = await town.example_rows()
+    arrivals = town.arrivals()
+
+    again = await town.arena.hand_in(DEMO, EXAMPLE.read_bytes(), name=EXAMPLE.name)
+    assert await town.arena.until_ended(60, jumps=False)
+
+    rows = await town.rows(DEMO, again)
+    assert Counter(row["outcome"] for row in rows)["already-enrolled"] == 51
+    assert not [row for row in rows if row["outcome"] in ("accepted", "amended")]
+    assert {r["enrolment"] for r in rows if r["enrolment"]} <= {r["enrolment"] for r in first if r["enrolment"]}
+    assert town.arrivals() == arrivals
+    book = openpyxl.load_workbook(io.BytesIO(await town.result_sheet(DEMO, again)))
+    assert "Đã đăng ký từ trước" in {cell.value for line in book.worksheets[0].iter_rows() for cell in line}
+
+
+async def test_another_tenant_who_asks_for_an_enrolled_unit_waits_and_learns_nothing(town: Town) -> None:
+    taken = next(row for row in await town.example_rows() if row["stage"] == "enrolled")
+    arrivals = town.arrivals()
+    owner = next(t for t in town.arena.tenants if t.name == OTHER)
+    row = Maker(99, [owner]).row("")
+    row.fields["unit_code"] = taken["row_key"]
+
+    batch = await town.arena.hand_in(OTHER, sheet([row]))
+    assert await town.arena.until_ended(30, jumps=False)
+
+    [mine] = await town.rows(OTHER, batch)
+    assert (mine["stage"], mine["cause"]) == ("waiting-for-person", "unit-code-held")
+    told = json.dumps(mine)
+    assert DEMO not in told
+    assert taken["enrolment"] not in told
+    assert (await town.get(OTHER, f"/v1/enrolments/{taken['enrolment']}"))[0] == 404
+    assert town.arrivals() == arrivals
+
+
+async def test_naming_the_provider_on_the_command_line_moves_a_waiting_unit_on(town: Town) -> None:
+    waiting = next(row for row in await town.example_rows() if row["cause"] == "provider")
+
+    status, said = await town.cli("enrolment", "answer", waiting["enrolment"], "provider", "00040", "--actor", "lan")
+    assert status == 0, said
+    assert await town.arena.until_ended(60)
+
+    _, found = await town.get(DEMO, f"/v1/enrolments/{waiting['enrolment']}")
+    assert found["stage"] == "enrolled"
+    stops = town.agency("select state from filings where unit_code = ? and procedure = '06_NG-IVAN'", waiting["row_key"])
+    assert [row["state"] for row in stops] == ["CHAP_NHAN"]
+
+
+async def test_an_outage_of_the_agency_loses_nothing(town: Town) -> None:
+    gateway = town.arena.world.settings().gateway
+    async with aiohttp.ClientSession() as session:
+        async with session.post(f"{gateway}/script", json={"outage_seconds": 10, "mode": "refuse"}) as answer:
+            assert answer.status == 200
+    batch = await town.straight(DEMO, 8)
+    assert await town.arena.until_ended(60, jumps=False)
+
+    assert {row["stage"] for row in await town.rows(DEMO, batch)} == {"enrolled"}
+
+
+async def test_a_restart_of_the_mail_host_loses_nothing(town: Town) -> None:
+    batch = await town.straight(DEMO, 8)
+    await town.arena.kill("post")
+    assert await town.arena.until_ended(60, jumps=False)
+
+    assert {row["stage"] for row in await town.rows(DEMO, batch)} == {"enrolled"}
+
+
+async def test_sigterm_drains_within_seconds_and_the_next_start_goes_on(town: Town) -> None:
+    batch = await town.straight(DEMO, 20)
+    hoso = town.arena.world.processes["hoso"]
+    began = time.monotonic()
+    hoso.send_signal(signal.SIGTERM)
+    status = await asyncio.to_thread(hoso.wait, 30)
+    took = time.monotonic() - began
+
+    assert status == 0
+    assert took < 10
+    await town.arena.start_again("hoso")
+    await town.arena.world.until("hoso/up.json", "hoso", 60)
+    await town.arena.until_working()
+    assert await town.arena.until_ended(60, jumps=False)
+    assert {row["stage"] for row in await town.rows(DEMO, batch)} == {"enrolled"}
+
+
+async def test_after_all_that_the_judge_finds_nothing_and_no_code_or_pin_stands_in_any_log(town: Town) -> None:
+    findings = await town.arena.judge()
+    assert findings.everything == []
+    assert findings.enrolled >= 88
+    assert len(town.agency("select code from codes")) >= 88
+
+
+async def test_the_demo_ends_well_and_its_summary_adds_up(tmp_path: Path) -> None:
+    maker = Maker(5, tenants(1))
+    rows = [maker.row(flow) for flow in ("", "C00", "C06")]
+    file = tmp_path / "ba dòng.csv"
+    file.write_bytes(sheet([*rows, rows[0]]))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "demo.run", str(file), "--var", str(tmp_path / "thử nghiệm"), cwd=ROOT,
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
+    out, _ = await asyncio.wait_for(process.communicate(), 120)
+
+    assert process.returncode == 0, out.decode()
+    summary = json.loads((tmp_path / "thử nghiệm" / "summary.json").read_text())
+    seconds = summary.pop("seconds")
+    assert 0 < seconds < 90
+    assert summary == {"rows": 4, "accepted": 3, "rejected_rows": 1, "enrolled": 2, "waiting_for_person": 1, "open": 0, "lost": 0,
+                       "filed_twice": 0, "log": "postgres"}  # fmt: skip
+
