@@ -19,7 +19,9 @@ class SigningProfiles:
 
     async def load(self, tenant: str, profile: UUID) -> SigningProfile | None:
         found = await self._set_up.profile_with_key(tenant, profile)
-        return None if found is None else SigningProfile(found.id, found.name, found.backend, found.certificate, found.key)
+        return (
+            None if found is None else SigningProfile(found.id, found.name, found.backend, found.certificate, found.key)
+        )
 
 
 class IntakeSetUp:

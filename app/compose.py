@@ -1,6 +1,6 @@
 """The composition root: what each service is given, and how one becomes a process.
 
-    hoso run enrolment    =    run_service("enrolment", settings)
+hoso run enrolment    =    run_service("enrolment", settings)
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ def key_ring(settings: Settings) -> KeyRing:
     path = settings.vault_key_file
     if path is None:
         if settings.environment == "production":
-            raise SettingsError("HOSO_VAULT_KEY_FILE is not set: in production the key-encryption key must be given; make one with `hoso vault new-key FILE`, keep it outside the database's backups")
+            raise SettingsError(
+                "HOSO_VAULT_KEY_FILE is not set: in production the key-encryption key must be given; make one with `hoso vault new-key FILE`, keep it outside the database's backups"
+            )
         path = settings.var / "vault.key"
         with contextlib.suppress(FileExistsError):
             KeyRing.make(path)
@@ -84,7 +86,9 @@ def rejection_table(settings: Settings) -> Rejections:
     try:
         return rejections(json.loads(settings.rejections.read_text("utf-8")))
     except (OSError, ValueError, KeyError) as error:
-        raise SettingsError(f"HOSO_REJECTIONS={settings.rejections}: {error}; it has the shape of hoso/domain/data/rejections.json") from error
+        raise SettingsError(
+            f"HOSO_REJECTIONS={settings.rejections}: {error}; it has the shape of hoso/domain/data/rejections.json"
+        ) from error
 
 
 def connector(settings: Settings) -> AgencyGateway:
@@ -92,24 +96,38 @@ def connector(settings: Settings) -> AgencyGateway:
     from services.submitter.http_gateway import HttpAgencyGateway
 
     if not settings.gateway:
-        raise SettingsError("HOSO_GATEWAY is not set: give the address of the agency's gateway (docs/connector.md); there is no default")
+        raise SettingsError(
+            "HOSO_GATEWAY is not set: give the address of the agency's gateway (docs/connector.md); there is no default"
+        )
     if not settings.connector and settings.environment == "production":
-        raise SettingsError("HOSO_CONNECTOR is not set: in production say what speaks to the agency, `http` or a connector of your own (docs/connector.md)")
+        raise SettingsError(
+            "HOSO_CONNECTOR is not set: in production say what speaks to the agency, `http` or a connector of your own (docs/connector.md)"
+        )
     if settings.connector in ("", "http"):
         return HttpAgencyGateway(settings.gateway, settings.ivan_code)
     module, _, factory = settings.connector.partition(":")
     try:
         make = getattr(importlib.import_module(module), factory)
     except (ImportError, AttributeError, ValueError) as error:
-        raise SettingsError(f"HOSO_CONNECTOR={settings.connector} cannot be loaded ({error}): it is `package.module:factory`, see docs/connector.md") from error
+        raise SettingsError(
+            f"HOSO_CONNECTOR={settings.connector} cannot be loaded ({error}): it is `package.module:factory`, see docs/connector.md"
+        ) from error
     return make(settings.gateway, settings.ivan_code)  # type: ignore[no-any-return]
 
 
 def rules(settings: Settings) -> Rules:
     """The bounds of the enrolment's decisions."""
     return Rules(
-        rejection_table(settings), settings.ivan_code, settings.ivan_name or provider_name(settings.ivan_code), settings.system_tries,
-        settings.attempts, settings.stop_mail_wait, settings.activation_mail_wait, settings.wrong_codes, lambda code: province_of(code).name)
+        rejection_table(settings),
+        settings.ivan_code,
+        settings.ivan_name or provider_name(settings.ivan_code),
+        settings.system_tries,
+        settings.attempts,
+        settings.stop_mail_wait,
+        settings.activation_mail_wait,
+        settings.wrong_codes,
+        lambda code: province_of(code).name,
+    )
 
 
 @contextlib.asynccontextmanager
@@ -135,7 +153,9 @@ async def house(settings: Settings, name: str, *, size: int = 6) -> AsyncIterato
         await db.close()
 
 
-async def run_service(name: str, settings: Settings, ready: Callable[[dict[str, Any]], None] = lambda _facts: None) -> int:
+async def run_service(
+    name: str, settings: Settings, ready: Callable[[dict[str, Any]], None] = lambda _facts: None
+) -> int:
     """Run one service until SIGTERM or SIGINT. Returns the exit status; raises HosoError for what people can mend."""
     logs.set_up(name, settings.var / "log", settings.log_level)
     points.arm(settings.points or None, settings.environment)
@@ -211,9 +231,18 @@ async def _submitter(own: House, kernel: Kernel) -> Wired:
 
     settings = own.settings
     gateway = connector(settings)
-    bounds = Bounds(settings.gateway_timeout, settings.gateway_transport_bound, settings.gateway_keep_trying, settings.gateway_poll,
-                    settings.gateway_at_once)
-    return service(gateway, own.vault, rejection_table(settings), bounds, kernel.clock.now), [lambda: _closing(kernel, gateway.close)], {}
+    bounds = Bounds(
+        settings.gateway_timeout,
+        settings.gateway_transport_bound,
+        settings.gateway_keep_trying,
+        settings.gateway_poll,
+        settings.gateway_at_once,
+    )
+    return (
+        service(gateway, own.vault, rejection_table(settings), bounds, kernel.clock.now),
+        [lambda: _closing(kernel, gateway.close)],
+        {},
+    )
 
 
 async def _closing(kernel: Kernel, close: Callable[[], Awaitable[None]]) -> None:
@@ -228,19 +257,33 @@ async def _intake(own: House, kernel: Kernel) -> Wired:
     from services.intake.service import Needs, intake
     from services.intake.vault_sheets import VaultSheets
 
-    parts = intake(Needs(own.db.pool, kernel, kernel.clock, PostgresUnitRegistry(), IntakeSetUp(own.set_up), ApiKeys(own.set_up),
-                         VaultSheets(own.vault), uuid7))
+    parts = intake(
+        Needs(
+            own.db.pool,
+            kernel,
+            kernel.clock,
+            PostgresUnitRegistry(),
+            IntakeSetUp(own.set_up),
+            ApiKeys(own.set_up),
+            VaultSheets(own.vault),
+            uuid7,
+        )
+    )
     parts.app.include_router(_set_up_over_http(own, kernel))
     host, port = split_address(own.settings.http)
     if not is_loopback(host) and not await own.set_up.keys(None):
-        raise SettingsError(f"HOSO_HTTP={own.settings.http} listens beyond this machine and there is no API key: make one with `hoso key add` first")
+        raise SettingsError(
+            f"HOSO_HTTP={own.settings.http} listens beyond this machine and there is no API key: make one with `hoso key add` first"
+        )
     listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
         listening.listen(1024)  # who hears "ready" may connect at once
     except OSError as error:
-        raise SettingsError(f"HOSO_HTTP={own.settings.http} cannot be used ({error.strerror}): another program holds the port; choose one, 0 lets the system choose") from error
+        raise SettingsError(
+            f"HOSO_HTTP={own.settings.http} cannot be used ({error.strerror}): another program holds the port; choose one, 0 lets the system choose"
+        ) from error
 
     async def http() -> None:
         import uvicorn
@@ -252,7 +295,11 @@ async def _intake(own: House, kernel: Kernel) -> Wired:
         server.should_exit = True
         await serving
 
-    return parts.consumer, [http, lambda: parts.batches.run(kernel.drained)], {"http": f"http://{host}:{listening.getsockname()[1]}"}
+    return (
+        parts.consumer,
+        [http, lambda: parts.batches.run(kernel.drained)],
+        {"http": f"http://{host}:{listening.getsockname()[1]}"},
+    )
 
 
 def _set_up_over_http(own: House, kernel: Kernel) -> Any:
@@ -271,7 +318,13 @@ async def _mail_watcher(own: House, kernel: Kernel) -> Wired:
 
 
 _WIRES: dict[str, Callable[[House, Kernel], Awaitable[Wired]]] = {
-    "intake": _intake, "enrolment": _enrolment, "signer": _signer, "submitter": _submitter, "mail_watcher": _mail_watcher, "ops": _ops}
+    "intake": _intake,
+    "enrolment": _enrolment,
+    "signer": _signer,
+    "submitter": _submitter,
+    "mail_watcher": _mail_watcher,
+    "ops": _ops,
+}
 
 
 def run(coroutine: Any) -> Any:
@@ -295,5 +348,3 @@ async def prepare(settings: Settings, url: str) -> list[str]:
         return [f"{m.part} {m.version}" for m in applied]
     finally:
         await db.close()
-
-

@@ -29,7 +29,9 @@ def dkim_records(settings: Settings) -> Mapping[str, str]:
     try:
         return {str(name): str(record) for name, record in json.loads(settings.dkim_records.read_text("utf-8")).items()}
     except (OSError, ValueError, AttributeError) as error:
-        raise SettingsError(f"HOSO_DKIM_RECORDS={settings.dkim_records}: {error}; it is a JSON object of name → record") from error
+        raise SettingsError(
+            f"HOSO_DKIM_RECORDS={settings.dkim_records}: {error}; it is a JSON object of name → record"
+        ) from error
 
 
 def watched(mailbox: Mailbox, settings: Settings, records: Mapping[str, str]) -> MailboxSettings:
@@ -37,10 +39,22 @@ def watched(mailbox: Mailbox, settings: Settings, records: Mapping[str, str]) ->
     own = mailbox.settings
     domains = frozenset(domain.strip().lower() for domain in settings.mail_senders.split(",") if domain.strip())
     return MailboxSettings(
-        mailbox.id, mailbox.tenant,
-        Access(own.host, own.port, own.user, Secret(mailbox.password), cast(Literal["implicit", "starttls", "none"], own.tls), own.folder),
+        mailbox.id,
+        mailbox.tenant,
+        Access(
+            own.host,
+            own.port,
+            own.user,
+            Secret(mailbox.password),
+            cast(Literal["implicit", "starttls", "none"], own.tls),
+            own.folder,
+        ),
         TrustSettings(domains, Policy(own.policy), own.authserv_id, records),
-        mailbox.contact_mode == "own", cast(Literal["aioimaplib", "imapclient"], own.client), settings.mail_scan, settings.code_lifetime)
+        mailbox.contact_mode == "own",
+        cast(Literal["aioimaplib", "imapclient"], own.client),
+        settings.mail_scan,
+        settings.code_lifetime,
+    )
 
 
 class Declared:
@@ -69,8 +83,18 @@ async def wire(own: House, kernel: Kernel) -> Wired:
     """The consumer, and the room of watchers as an extra job."""
 
     async def admit(tx: Any, admissions: Sequence[Admission]) -> Callable[[], None]:
-        return await kernel.admit_many(tx, [(Cause(a.subject, a.tenant, a.correlation, None), a.step) for a in admissions])
+        return await kernel.admit_many(
+            tx, [(Cause(a.subject, a.tenant, a.correlation, None), a.step) for a in admissions]
+        )
 
     records: KeyRecords = NoRecords() if own.settings.dkim_records is not None else DnsRecords()
-    room = MailRoom(Declared(own), own.db.pool, own.vault, kernel.clock, records, admit, f"mail-watcher@{own.settings.var.resolve()}")
+    room = MailRoom(
+        Declared(own),
+        own.db.pool,
+        own.vault,
+        kernel.clock,
+        records,
+        admit,
+        f"mail-watcher@{own.settings.var.resolve()}",
+    )
     return service(), [lambda: room.run(kernel.drained)], {}

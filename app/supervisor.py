@@ -129,20 +129,40 @@ class Supervisor:
                 return
             await self._bury(child)
             if status == BRAKED:
-                self._say(f"{child.name} has stopped itself (see {self._settings.var}/log/{child.name}.log); the others go on")
+                self._say(
+                    f"{child.name} has stopped itself (see {self._settings.var}/log/{child.name}.log); the others go on"
+                )
                 await self._stopping.wait()
             elif status == 2:
                 self._failed = child.said or f"{child.name} cannot start with these settings"
                 self._stopping.set()
             else:
-                log.error("a service died and is started again", extra={"service": child.name, "pid": child.facts.get("pid"), "code_of": status})
+                log.error(
+                    "a service died and is started again",
+                    extra={"service": child.name, "pid": child.facts.get("pid"), "code_of": status},
+                )
 
     async def _live(self, child: Child) -> int:
         read, write = os.pipe()
         child.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "app.main", "run", child.name, "--ready-fd", str(write), pass_fds=[write], stdin=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE, start_new_session=True,
-            env={**os.environ, **_as_environment(self._settings), "HOSO_DATABASE": self._url, "SUPERVISED_BY": str(os.getpid())})
+            sys.executable,
+            "-m",
+            "app.main",
+            "run",
+            child.name,
+            "--ready-fd",
+            str(write),
+            pass_fds=[write],
+            stdin=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            env={
+                **os.environ,
+                **_as_environment(self._settings),
+                "HOSO_DATABASE": self._url,
+                "SUPERVISED_BY": str(os.getpid()),
+            },
+        )
         os.close(write)
         reading = asyncio.create_task(self._hear_ready(child, read))
         assert child.process.stderr is not None
@@ -159,7 +179,9 @@ class Supervisor:
 
     async def _hear_ready(self, child: Child, fd: int) -> None:
         reader = asyncio.StreamReader()
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(fd, "rb"))
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(fd, "rb")
+        )
         try:
             line = await reader.readline()
             if line:
@@ -187,7 +209,12 @@ class Supervisor:
 
     async def _ask(self, session: aiohttp.ClientSession, child: Child) -> None:
         process = child.process
-        if process is None or process.returncode is not None or not child.facts or child.facts.get("pid") != process.pid:
+        if (
+            process is None
+            or process.returncode is not None
+            or not child.facts
+            or child.facts.get("pid") != process.pid
+        ):
             return
         try:
             headers = {"Authorization": f"Bearer {self._settings.ops_token}"} if self._settings.ops_token else {}
@@ -236,7 +263,9 @@ def _only_one(var: Path) -> Any:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise HosoError(f"another `hoso up` runs in {var}: stop it first, or give this one another folder with HOSO_VAR") from error
+            raise HosoError(
+                f"another `hoso up` runs in {var}: stop it first, or give this one another folder with HOSO_VAR"
+            ) from error
         yield
 
 

@@ -33,14 +33,21 @@ async def jump(db: Database, gateway: str, delta: timedelta, actor: str, rate: f
         base = old + delta
         async with tx.transaction():
             await create_days(tx, old, ahead=(base - old).days + 3)
-            await tx.execute("insert into log.clock(anchor, base, rate, actor) values ($1, $2, $3, $4)", anchor, base, rate, actor)
+            await tx.execute(
+                "insert into log.clock(anchor, base, rate, actor) values ($1, $2, $3, $4)", anchor, base, rate, actor
+            )
         await tx.execute("select pg_notify($1, 'clock')", Bell.CHANNEL)
     if gateway:
         body = {"base": base.isoformat(), "anchor": anchor.isoformat(), "rate": rate}
         try:
-            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
-                async with session.put(f"{gateway.rstrip('/')}/clock", json=body) as answer:
-                    answer.raise_for_status()
+            timeout = aiohttp.ClientTimeout(total=5)
+            async with (
+                aiohttp.ClientSession(timeout=timeout) as session,
+                session.put(f"{gateway.rstrip('/')}/clock", json=body) as answer,
+            ):
+                answer.raise_for_status()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise HosoError(f"hoso's clock is moved, the agency at {gateway} did not hear of it: {error}; say it again") from error
+            raise HosoError(
+                f"hoso's clock is moved, the agency at {gateway} did not hear of it: {error}; say it again"
+            ) from error
     return base

@@ -95,15 +95,22 @@ async def run(db: Database, calls: int, subjects: int, at_once: int, latency: fl
     lane = Lane(world, at_once=at_once, timeout=timedelta(seconds=60))
     own, theirs, began = sum(psutil.Process().cpu_times()[:2]), postgres_cpu(), time.perf_counter()
     running = asyncio.create_task(kernel.run(Service(f"bench.{tag}", [], NoStates(), _nothing, {f"lane.{tag}": lane})))
-    while not running.done() and await db.pool.fetchval("select exists (select 1 from log.call where lane = $1)", f"lane.{tag}"):
+    while not running.done() and await db.pool.fetchval(
+        "select exists (select 1 from log.call where lane = $1)", f"lane.{tag}"
+    ):
         await asyncio.sleep(0.02)
     seconds = time.perf_counter() - began
     kernel.drained.set()
     await running
-    answers = await db.pool.fetchval("select coalesce(sum(next), 0) from log.head where topic = $1", ANSWERS.name) - before
+    answers = (
+        await db.pool.fetchval("select coalesce(sum(next), 0) from log.head where topic = $1", ANSWERS.name) - before
+    )
     assert answers == per * subjects == calls, f"{answers} answers to {calls} calls"
-    print(f"{tag}: {calls / seconds:,.0f} calls/s, in flight up to {world.peak}; a call: "
-          f"python {(sum(psutil.Process().cpu_times()[:2]) - own) / calls * 1e6:.0f} us, postgres {(postgres_cpu() - theirs) / calls * 1e6:.0f} us", flush=True)
+    print(
+        f"{tag}: {calls / seconds:,.0f} calls/s, in flight up to {world.peak}; a call: "
+        f"python {(sum(psutil.Process().cpu_times()[:2]) - own) / calls * 1e6:.0f} us, postgres {(postgres_cpu() - theirs) / calls * 1e6:.0f} us",
+        flush=True,
+    )
     return calls / seconds, world.peak
 
 
@@ -118,7 +125,14 @@ async def main(args: argparse.Namespace) -> None:
         fast, _ = await run(db, args.calls, args.calls, 2000, 0, "fast")
         slow, peak = await run(db, min(args.calls, 8000), min(args.calls, 8000), 1000, 1.0, "slow")
         queued, _ = await run(db, 20_000, 10, 1000, 0, "queued")
-    verdict(benchmark="calls", calls_per_s=round(fast), calls_per_s_1s=round(slow), calls_per_s_queued=round(queued), calls=args.calls, in_flight_1s=peak)
+    verdict(
+        benchmark="calls",
+        calls_per_s=round(fast),
+        calls_per_s_1s=round(slow),
+        calls_per_s_queued=round(queued),
+        calls=args.calls,
+        in_flight_1s=peak,
+    )
 
 
 if __name__ == "__main__":

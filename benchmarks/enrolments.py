@@ -61,8 +61,15 @@ def tax_codes(count: int) -> list[str]:
 
 def row(n: int, boxes: int, taxes: list[str]) -> tuple[str, ...]:
     tax = taxes[n % len(taxes)]
-    return (code(n), f"CÔNG TY TNHH Đo Lường – Chi nhánh số {n}", tax, "Thành phố Hà Nội", f"Số {n} đường Thử Nghiệm, phường Ba Đình",
-            f"hop{n % boxes}@bench.example", "0912345678")
+    return (
+        code(n),
+        f"CÔNG TY TNHH Đo Lường – Chi nhánh số {n}",
+        tax,
+        "Thành phố Hà Nội",
+        f"Số {n} đường Thử Nghiệm, phường Ba Đình",
+        f"hop{n % boxes}@bench.example",
+        "0912345678",
+    )
 
 
 def sheet(file: Path, count: int, boxes: int, taxes: list[str]) -> None:
@@ -90,7 +97,11 @@ class Books:
             with contextlib.suppress(psutil.Error):
                 words = process.cmdline()
                 times = process.cpu_times()
-                found[process.pid] = (_part(process.name(), words), times.user + times.system, process.memory_info().rss)
+                found[process.pid] = (
+                    _part(process.name(), words),
+                    times.user + times.system,
+                    process.memory_info().rss,
+                )
         return found
 
     def cpu(self) -> dict[str, float]:
@@ -123,11 +134,19 @@ async def set_up(own: Any, world: World, boxes: int, taxes: list[str]) -> str:
     ports = world.read("post/post.json")["boxes"]
     for n in range(boxes):
         address = f"hop{n}@bench.example"
-        await own.set_up.add_mailbox(TENANT, address, "shared", MailboxSettings("127.0.0.1", ports[address]["port"], address, tls="none"),
-                                     world.boxes[address], "bench")
+        await own.set_up.add_mailbox(
+            TENANT,
+            address,
+            "shared",
+            MailboxSettings("127.0.0.1", ports[address]["port"], address, tls="none"),
+            world.boxes[address],
+            "bench",
+        )
     authority = Authority()
     for tax in taxes:
-        await own.set_up.add_pkcs12(TENANT, tax, authority.pkcs12(tax, "CÔNG TY TNHH Đo Lường", "bench"), "bench", "bench")
+        await own.set_up.add_pkcs12(
+            TENANT, tax, authority.pkcs12(tax, "CÔNG TY TNHH Đo Lường", "bench"), "bench", "bench"
+        )
     return str(await own.set_up.add_key(TENANT, "bench", ["submit", "read"], "bench"))
 
 
@@ -138,7 +157,9 @@ async def sustained(own: Any, world: World, url: str, key: str, file: Path, coun
         await asyncio.sleep(0.02)
     shown = time.monotonic()
     with contextlib.closing(ledger(world.folder / "simulator" / "simulator.db")) as agency:
-        while (active := agency.execute("select count(*) from units where active_transaction is not null").fetchone()[0]) < count:
+        while (
+            active := agency.execute("select count(*) from units where active_transaction is not null").fetchone()[0]
+        ) < count:
             if time.monotonic() - shown > 10:
                 print(f"  {active:,} of {count:,} activated", flush=True)
                 shown = time.monotonic()
@@ -149,9 +170,14 @@ async def sustained(own: Any, world: World, url: str, key: str, file: Path, coun
             await asyncio.sleep(0.1)
         async with db.acquire() as connection:
             findings = await judge(agency, connection, batch=batch)
-        assert findings.clean and findings.enrolled == count, findings
+        assert findings.clean, findings
+        assert findings.enrolled == count, findings
     seconds = last - began.timestamp()
-    return {"per_s": count / seconds, "seconds": seconds, "cpu": {part: used / count * 1000 for part, used in cpu.items()}}
+    return {
+        "per_s": count / seconds,
+        "seconds": seconds,
+        "cpu": {part: used / count * 1000 for part, used in cpu.items()},
+    }
 
 
 async def paced(own: Any, url: str, key: str, start: int, count: int, boxes: int, taxes: list[str]) -> list[float]:
@@ -160,7 +186,15 @@ async def paced(own: Any, url: str, key: str, start: int, count: int, boxes: int
 
     async def one(session: aiohttp.ClientSession, n: int) -> None:
         unit_code, name, tax, province, address, email, phone = row(n, boxes, taxes)
-        fields = {"unit_code": unit_code, "name": name, "tax_code": tax, "province": province, "address": address, "email": email, "phone": phone}
+        fields = {
+            "unit_code": unit_code,
+            "name": name,
+            "tax_code": tax,
+            "province": province,
+            "address": address,
+            "email": email,
+            "phone": phone,
+        }
         at = time.time()
         async with session.post(f"{url}/v1/enrolments", json=fields, headers={"Idempotency-Key": f'"{n}"'}) as answer:
             body = await answer.json()
@@ -173,10 +207,14 @@ async def paced(own: Any, url: str, key: str, start: int, count: int, boxes: int
             tasks.append(asyncio.create_task(one(session, n)))
             await asyncio.sleep(0.1)
         await asyncio.gather(*tasks)
-    while await own.db.pool.fetchval("select count(*) from ops.enrolment where enrolment = any($1) and stage <> 'enrolled'", list(asked)):
+    while await own.db.pool.fetchval(
+        "select count(*) from ops.enrolment where enrolment = any($1) and stage <> 'enrolled'", list(asked)
+    ):
         await asyncio.sleep(0.1)
     rows = await own.db.pool.fetch(
-        "select enrolment, min(at) as at from ops.timeline where enrolment = any($1) and type = 'vn.hoso.agency.dossier-received.v1' group by 1", list(asked))
+        "select enrolment, min(at) as at from ops.timeline where enrolment = any($1) and type = 'vn.hoso.agency.dossier-received.v1' group by 1",
+        list(asked),
+    )
     assert len(rows) == count, f"{len(rows)} receipts to {count} requests"
     return sorted(r["at"].timestamp() - asked[r["enrolment"]] for r in rows)
 
@@ -184,7 +222,11 @@ async def paced(own: Any, url: str, key: str, start: int, count: int, boxes: int
 async def main(args: argparse.Namespace) -> None:
     folder = Path(tempfile.mkdtemp(prefix="hoso-bench-"))
     taxes = tax_codes(20)
-    world = World(folder / "world", settings={"HOSO_LOG_LEVEL": "WARNING", "HOSO_GATEWAY_POLL": "1s", "HOSO_GATEWAY_TIMEOUT": "30s"}, simulator=["--fast"])
+    world = World(
+        folder / "world",
+        settings={"HOSO_LOG_LEVEL": "WARNING", "HOSO_GATEWAY_POLL": "1s", "HOSO_GATEWAY_TIMEOUT": "30s"},
+        simulator=["--fast"],
+    )
     world.start_afresh()
     try:
         world.start_post([f"hop{n}@bench.example" for n in range(args.mailboxes)])
@@ -214,10 +256,22 @@ async def main(args: argparse.Namespace) -> None:
         await asyncio.to_thread(world.end)
         if not args.keep:
             shutil.rmtree(folder, ignore_errors=True)
-    services = {part: size for part, size in memory.items() if part in ("intake", "enrolment", "signer", "submitter", "mail_watcher", "ops")}
-    verdict(benchmark="enrolments", enrolments_per_s=round(figures["per_s"], 1), enrolments=args.enrolments, mailboxes=args.mailboxes,
-            cpu_ms={part: round(cost, 2) for part, cost in figures["cpu"].items()}, cpu_ms_all=round(sum(figures["cpu"].values()), 2),
-            submitted_p50_ms=round(p50 * 1000), submitted_p99_ms=round(p99 * 1000), largest_service_mb=round(max(services.values())))
+    services = {
+        part: size
+        for part, size in memory.items()
+        if part in ("intake", "enrolment", "signer", "submitter", "mail_watcher", "ops")
+    }
+    verdict(
+        benchmark="enrolments",
+        enrolments_per_s=round(figures["per_s"], 1),
+        enrolments=args.enrolments,
+        mailboxes=args.mailboxes,
+        cpu_ms={part: round(cost, 2) for part, cost in figures["cpu"].items()},
+        cpu_ms_all=round(sum(figures["cpu"].values()), 2),
+        submitted_p50_ms=round(p50 * 1000),
+        submitted_p99_ms=round(p99 * 1000),
+        largest_service_mb=round(max(services.values())),
+    )
 
 
 if __name__ == "__main__":

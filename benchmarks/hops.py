@@ -60,7 +60,7 @@ class Hop4(Hop):
 
 HOPS: list[type[Hop]] = [Hop, Hop1, Hop2, Hop3, Hop4]
 TOPICS = [Topic(f"bench.t{n}", (hop,), (), (), "benchmark") for n, hop in enumerate(HOPS)]
-TOPIC_OF.update({hop: topic for hop, topic in zip(HOPS, TOPICS, strict=True)})
+TOPIC_OF.update(dict(zip(HOPS, TOPICS, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ async def kernel_run(url: str, db: Database, events: int, stages: int) -> dict[s
 async def floor_stage(url: str, n: int, events: int) -> None:
     """The same rows by plain SQL: no decoding, no handler, no fence, no steps."""
     db = await Database.open(url, name=f"floor{n}")
-    done, at = 0, {p: 0 for p in range(8)}
+    done, at = 0, dict.fromkeys(range(8), 0)
     async with db.quick.acquire() as tx:
         while done < events:
             rows = await tx.fetch(

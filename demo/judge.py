@@ -16,7 +16,17 @@ from demo.mails import Open, leaks, unplaced_mails
 from demo.orders import books_of_the_log, illegal_orders, taken_twice
 
 OPEN_STAGES = frozenset(
-    "requested signing filed stopping awaiting-stop-mail awaiting-code activating fetching-employees".split())
+    [
+        "requested",
+        "signing",
+        "filed",
+        "stopping",
+        "awaiting-stop-mail",
+        "awaiting-code",
+        "activating",
+        "fetching-employees",
+    ]
+)
 DAY_S = 24 * 3600.0
 
 
@@ -58,22 +68,27 @@ def filed_twice(agency: sqlite3.Connection) -> list[str]:
     come to nothing by the world's clock (its code expired or was refused, its mail never came, its stop was superseded)."""
     found = []
     for row in agency.execute(
-            "select unit_code, procedure, sha256, count(*) as n from arrivals group by 1, 2, 3 having count(*) > 1"):
+        "select unit_code, procedure, sha256, count(*) as n from arrivals group by 1, 2, 3 having count(*) > 1"
+    ):
         found.append(f"{row['unit_code']} {row['procedure']}: the same bytes arrived {row['n']} times")
     for row in agency.execute(
-            "select unit_code, idempotency_key as k, count(*) as n from arrivals where idempotency_key is not null group by 1, 2 having count(*) > 1"):
+        "select unit_code, idempotency_key as k, count(*) as n from arrivals where idempotency_key is not null group by 1, 2 having count(*) > 1"
+    ):
         found.append(f"{row['unit_code']}: one attempt ({row['k']}) arrived {row['n']} times")
     accepted: dict[tuple[str, str], list[sqlite3.Row]] = defaultdict(list)
     for row in agency.execute(
-            "select f.*, c.expires_world, c.used_world, (select count(*) from mails m where m.transaction_id = f.transaction_id "
-            "and m.genuine and m.state = 'sent') as mailed, (select count(*) from activations a where a.transaction_id = f.transaction_id "
-            "and a.outcome <> '00') as refused_codes from filings f left join codes c on c.transaction_id = f.transaction_id "
-            "where f.taken_in and f.state <> 'TU_CHOI' order by f.received_world, f.rowid"):
+        "select f.*, c.expires_world, c.used_world, (select count(*) from mails m where m.transaction_id = f.transaction_id "
+        "and m.genuine and m.state = 'sent') as mailed, (select count(*) from activations a where a.transaction_id = f.transaction_id "
+        "and a.outcome <> '00') as refused_codes from filings f left join codes c on c.transaction_id = f.transaction_id "
+        "where f.taken_in and f.state <> 'TU_CHOI' order by f.received_world, f.rowid"
+    ):
         accepted[row["unit_code"], row["procedure"]].append(row)
     for (unit, procedure), filings in accepted.items():
         for earlier, later in zip(filings, filings[1:], strict=False):
             if not _came_to_nothing(earlier, later["received_world"]):
-                found.append(f"{unit} {procedure}: {later['transaction_id']} was filed while {earlier['transaction_id']} stood")
+                found.append(
+                    f"{unit} {procedure}: {later['transaction_id']} was filed while {earlier['transaction_id']} stood"
+                )
     return found
 
 
@@ -88,21 +103,38 @@ def _came_to_nothing(filing: sqlite3.Row, at: float) -> bool:
 
 def misused_codes(agency: sqlite3.Connection) -> list[str]:
     """Every code is used at most once and never after its 24 hours; no code went to another unit."""
-    found = [f"{r['unit_code']}: code used {r['n']} times" for r in agency.execute(
-        "select unit_code, transaction_id, count(*) as n from activations where outcome = '00' group by 1, 2 having count(*) > 1")]
-    found += [f"{r['unit_code']}: code used after it expired" for r in agency.execute(
-        "select unit_code from codes where used_world is not null and used_world > expires_world")]
-    found += [f"{r['given']}: was given the code of {r['owner']}" for r in agency.execute(
-        "select a.unit_code as given, c.unit_code as owner from activations a join codes c on c.code = a.code where a.unit_code <> c.unit_code")]
+    found = [
+        f"{r['unit_code']}: code used {r['n']} times"
+        for r in agency.execute(
+            "select unit_code, transaction_id, count(*) as n from activations where outcome = '00' group by 1, 2 having count(*) > 1"
+        )
+    ]
+    found += [
+        f"{r['unit_code']}: code used after it expired"
+        for r in agency.execute(
+            "select unit_code from codes where used_world is not null and used_world > expires_world"
+        )
+    ]
+    found += [
+        f"{r['given']}: was given the code of {r['owner']}"
+        for r in agency.execute(
+            "select a.unit_code as given, c.unit_code as owner from activations a join codes c on c.code = a.code where a.unit_code <> c.unit_code"
+        )
+    ]
     return found
 
 
 async def judge(agency: sqlite3.Connection, db: Any, *, batch: Any = None) -> Findings:
     """Hold the agency's ledger against hoso's databases. `batch` None: everything."""
     f = Findings()
-    rows = await db.fetch("select r.*, e.stage, e.unit from intake.batch_row r left join ops.enrolment e on e.enrolment = r.enrolment "
-                          "where $1::uuid is null or r.batch = $1", batch)
-    f.rows = await db.fetchval("select coalesce(sum(rows), 0) from intake.batch where $1::uuid is null or batch = $1", batch)
+    rows = await db.fetch(
+        "select r.*, e.stage, e.unit from intake.batch_row r left join ops.enrolment e on e.enrolment = r.enrolment "
+        "where $1::uuid is null or r.batch = $1",
+        batch,
+    )
+    f.rows = await db.fetchval(
+        "select coalesce(sum(rows), 0) from intake.batch where $1::uuid is null or batch = $1", batch
+    )
     if len(rows) != f.rows:
         f.lost.append(f"{f.rows} rows were handed in, {len(rows)} have an outcome")
     accepted = {r["enrolment"]: r for r in rows if r["outcome"] in ("accepted", "amended")}
@@ -124,11 +156,19 @@ async def _says_why(db: Any, row: Any) -> bool:
         return True
     if row["outcome"] in ("already-open", "already-enrolled") and row["enrolment"] is not None:
         return True  # the outcome is the reason: it names the enrolment that the unit has
-    return bool(await db.fetchval("select message <> '' from intake.request where request = $1::uuid::text || ':' || $2::int::text", row["batch"], row["row"]))
+    return bool(
+        await db.fetchval(
+            "select message <> '' from intake.request where request = $1::uuid::text || ':' || $2::int::text",
+            row["batch"],
+            row["row"],
+        )
+    )
 
 
 async def _stages(f: Findings, agency: sqlite3.Connection, db: Any, accepted: Mapping[Any, Any]) -> None:
-    active = {r["unit_code"] for r in agency.execute("select unit_code from units where active_transaction is not null")}
+    active = {
+        r["unit_code"] for r in agency.execute("select unit_code from units where active_transaction is not null")
+    }
     codes = {r["enrolment"]: r["unit_code"] for r in await db.fetch("select enrolment, unit_code from ops.enrolment")}
     stages: Counter[str] = Counter()
     for enrolment, row in accepted.items():
@@ -154,18 +194,27 @@ async def _stages(f: Findings, agency: sqlite3.Connection, db: Any, accepted: Ma
 async def _books(agency: sqlite3.Connection, db: Any) -> list[str]:
     """Every arrival is in our ledger, and was there first."""
     ours = {(r["key"], r["sha256"]) for r in await db.fetch("select key, sha256 from submitter.filing")}
-    strange = [r["unit_code"] for r in agency.execute("select unit_code, idempotency_key, sha256 from arrivals")
-               if (r["idempotency_key"], r["sha256"]) not in ours]
+    strange = [
+        r["unit_code"]
+        for r in agency.execute("select unit_code, idempotency_key, sha256 from arrivals")
+        if (r["idempotency_key"], r["sha256"]) not in ours
+    ]
     return [f"{unit}: the agency has a filing that our ledger does not" for unit in strange]
-
 
 
 async def _requests(db: Any) -> list[str]:
     """Every single request was answered, and every accepted one is an enrolment somewhere."""
-    lost = [f"request {r['request']} was never decided" for r in await db.fetch("select request from intake.request where outcome is null")]
-    return lost + [f"request {r['request']} was accepted as {r['enrolment']}, which is nowhere" for r in await db.fetch(
-        "select request, enrolment from intake.request q where outcome in ('accepted', 'amended') "
-        "and not exists (select 1 from ops.enrolment e where e.enrolment = q.enrolment)")]
+    lost = [
+        f"request {r['request']} was never decided"
+        for r in await db.fetch("select request from intake.request where outcome is null")
+    ]
+    return lost + [
+        f"request {r['request']} was accepted as {r['enrolment']}, which is nowhere"
+        for r in await db.fetch(
+            "select request, enrolment from intake.request q where outcome in ('accepted', 'amended') "
+            "and not exists (select 1 from ops.enrolment e where e.enrolment = q.enrolment)"
+        )
+    ]
 
 
 async def judge_everything(

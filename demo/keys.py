@@ -23,9 +23,13 @@ class Authority:
 
     def __init__(self) -> None:
         self._key = generate_private_key(65537, 2048)
-        self._name = x509.Name([
-            x509.NameAttribute(NameOID.COUNTRY_NAME, "VN"), x509.NameAttribute(NameOID.ORGANIZATION_NAME, self.ORGANISATION),
-            x509.NameAttribute(NameOID.COMMON_NAME, "hoso demo CA")])
+        self._name = x509.Name(
+            [
+                x509.NameAttribute(NameOID.COUNTRY_NAME, "VN"),
+                x509.NameAttribute(NameOID.ORGANIZATION_NAME, self.ORGANISATION),
+                x509.NameAttribute(NameOID.COMMON_NAME, "hoso demo CA"),
+            ]
+        )
         self._keys: list[RSAPrivateKey] = []
         self._again: Iterator[RSAPrivateKey] | None = None
 
@@ -40,16 +44,28 @@ class Authority:
         """A PKCS#12 of an employer's certificate, valid for a year around `at`."""
         now = at or datetime.now(UTC)
         key = self._next_key()
-        subject = x509.Name([
-            x509.NameAttribute(NameOID.USER_ID, f"MST:{tax_code}"), x509.NameAttribute(NameOID.COMMON_NAME, _short(name)),
-            x509.NameAttribute(NameOID.COUNTRY_NAME, "VN")])
+        subject = x509.Name(
+            [
+                x509.NameAttribute(NameOID.USER_ID, f"MST:{tax_code}"),
+                x509.NameAttribute(NameOID.COMMON_NAME, _short(name)),
+                x509.NameAttribute(NameOID.COUNTRY_NAME, "VN"),
+            ]
+        )
         certificate = (
-            x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key.public_key())
-            .serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(days=30)).not_valid_after(now + timedelta(days=365))
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=30))
+            .not_valid_after(now + timedelta(days=365))
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.KeyUsage(True, True, False, False, False, False, False, False, False), critical=True)
-            .sign(self._key, hashes.SHA256()))
-        return pkcs12.serialize_key_and_certificates(name.encode()[:40], key, certificate, None, BestAvailableEncryption(password.encode()))
+            .sign(self._key, hashes.SHA256())
+        )
+        return pkcs12.serialize_key_and_certificates(
+            name.encode()[:40], key, certificate, None, BestAvailableEncryption(password.encode())
+        )
 
 
 def _short(name: str) -> str:

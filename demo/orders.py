@@ -226,18 +226,35 @@ def _producer(word: str) -> str:
 
 async def books_of_the_log(db: Any) -> list[str]:
     """The log's own books: no gap, no unit held, every reader at the end, every event in the timeline, no call of a dead owner."""
-    faults = [f"{r['topic']}/{r['part']}: offsets {r['least']}..{r['most']} hold {r['n']} events" for r in await db.fetch(
-        "select topic, part, min(off) as least, max(off) as most, count(*) as n from log.event group by 1, 2 "
-        "having max(off) - min(off) + 1 <> count(*)")]
-    faults += [f"{r['grp']} is {r['behind']} events behind on {r['topic']}/{r['part']}" for r in await db.fetch(
-        "select p.grp, p.topic, p.part, h.next - p.off as behind from log.position p join log.head h using (topic, part) where h.next <> p.off")]
-    faults += [f"unit {r['subject']} is held by {r['grp']}: {r['reason']} {r['error']}" for r in await db.fetch("select * from log.held")]
+    faults = [
+        f"{r['topic']}/{r['part']}: offsets {r['least']}..{r['most']} hold {r['n']} events"
+        for r in await db.fetch(
+            "select topic, part, min(off) as least, max(off) as most, count(*) as n from log.event group by 1, 2 "
+            "having max(off) - min(off) + 1 <> count(*)"
+        )
+    ]
+    faults += [
+        f"{r['grp']} is {r['behind']} events behind on {r['topic']}/{r['part']}"
+        for r in await db.fetch(
+            "select p.grp, p.topic, p.part, h.next - p.off as behind from log.position p join log.head h using (topic, part) where h.next <> p.off"
+        )
+    ]
+    faults += [
+        f"unit {r['subject']} is held by {r['grp']}: {r['reason']} {r['error']}"
+        for r in await db.fetch("select * from log.held")
+    ]
     faults += [f"a dead letter of {r['grp']}: {r['reason']}" for r in await db.fetch("select * from log.dead")]
-    faults += [f"call {r['name']} belongs to an owner that is no member" for r in await db.fetch(
-        "select name from log.call c where owner is not null and not exists (select 1 from log.member m where m.id = c.owner)")]
+    faults += [
+        f"call {r['name']} belongs to an owner that is no member"
+        for r in await db.fetch(
+            "select name from log.call c where owner is not null and not exists (select 1 from log.member m where m.id = c.owner)"
+        )
+    ]
     missing = await db.fetch(
         "select e.type, count(*) as n from log.event e where e.topic = any($1) and not exists (select 1 from ops.timeline t where t.event = e.id) "
-        "group by 1", await _read_by_ops(db))
+        "group by 1",
+        await _read_by_ops(db),
+    )
     return faults + [f"{r['n']} events {r['type']} are not in any timeline" for r in missing]
 
 

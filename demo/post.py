@@ -255,7 +255,10 @@ class Mailbox:
     async def _spawn(self) -> asyncio.subprocess.Process:
         program = Path(sys.executable).parent / "pymap"
         arguments = ["--host", "127.0.0.1", "--port", str(self.port), "--no-tls", "dict"]
-        arguments += [f"--demo-user={self.box.user}", f"--demo-password={self.box.password}"]  # a password may begin with "-"
+        arguments += [
+            f"--demo-user={self.box.user}",
+            f"--demo-password={self.box.password}",
+        ]  # a password may begin with "-"
         with self._log_file.open("ab") as out:
             return await asyncio.create_subprocess_exec(
                 program,

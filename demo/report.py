@@ -15,25 +15,34 @@ from hoso.domain.causes import CAUSES
 SHOWN = 40
 
 
-async def report(db: Any, agency: sqlite3.Connection, folder: Path, batch: UUID, findings: Findings, say: Callable[[str], None]) -> None:
+async def report(
+    db: Any, agency: sqlite3.Connection, folder: Path, batch: UUID, findings: Findings, say: Callable[[str], None]
+) -> None:
     """Print it; write one enrolment's timeline beside the result sheet."""
     rows = await db.fetch(
         "select e.*, r.row, r.row_key, r.outcome, r.errors, q.message as later from intake.batch_row r "
         "left join intake.request q on q.request = r.batch::text || ':' || r.row::text "
-        "left join ops.enrolment e on e.enrolment = r.enrolment where r.batch = $1 order by r.row", batch)
+        "left join ops.enrolment e on e.enrolment = r.enrolment where r.batch = $1 order by r.row",
+        batch,
+    )
     taken = [r for r in rows if r["outcome"] in ("accepted", "amended")]
     say("")
     say(f"ENROLLED  {findings.enrolled} of {findings.accepted} accepted")
     for row in [r for r in taken if r["stage"] == "enrolled"][:SHOWN]:
-        say(f"  {row['unit_code']:<8} {row['number'] or '':<18} {row['employees'] if row['employees'] is not None else '–':>3} employees  {row['name'][:60]}")
+        say(
+            f"  {row['unit_code']:<8} {row['number'] or '':<18} {row['employees'] if row['employees'] is not None else '–':>3} employees  {row['name'][:60]}"
+        )
     waiting = [r for r in taken if r["stage"] == "waiting-for-person"]
     say("")
     say(f"WAITING FOR A PERSON  {len(waiting)}")
     for row in waiting[:SHOWN]:
         answers = CAUSES[row["cause"]].answers if row["cause"] in CAUSES else ()
         say(f"  {row['unit_code'] or row['row_key']:<8} {row['message']}")
-        say(f"           hoso enrolment answer {row['enrolment']} {'|'.join(answers)}" if answers
-            else f"           hoso enrolment cancel {row['enrolment']}")
+        say(
+            f"           hoso enrolment answer {row['enrolment']} {'|'.join(answers)}"
+            if answers
+            else f"           hoso enrolment cancel {row['enrolment']}"
+        )
     refused = [r for r in rows if r["outcome"] not in ("accepted", "amended")]
     say("")
     say(f"REFUSED ROWS  {len(refused)}")
@@ -54,19 +63,29 @@ def _error(error: Any) -> str:
 
 
 async def _ledgers(db: Any, agency: sqlite3.Connection, say: Callable[[str], None]) -> None:
-    ours = {r["kind"]: r for r in await db.fetch(
-        "select kind, count(*) as attempts, count(*) filter (where state = 'accepted') as accepted, count(*) filter (where state = 'refused') as refused, "
-        "count(*) filter (where state not in ('accepted', 'refused')) as other from submitter.filing group by 1")}
+    ours = {
+        r["kind"]: r
+        for r in await db.fetch(
+            "select kind, count(*) as attempts, count(*) filter (where state = 'accepted') as accepted, count(*) filter (where state = 'refused') as refused, "
+            "count(*) filter (where state not in ('accepted', 'refused')) as other from submitter.filing group by 1"
+        )
+    }
     say("")
     say("LEDGERS            attempts/arrivals  accepted  refused  other")
     for procedure, kind in (("04_DK-IVAN", "register"), ("06_NG-IVAN", "stop")):
         row = agency.execute(
             "select count(*) as n, sum(coalesce(f.state = 'CHAP_NHAN', 0)) as a, sum(coalesce(f.state = 'TU_CHOI', 1)) as r "
-            "from arrivals l left join filings f on f.transaction_id = l.transaction_id where l.procedure = ?", (procedure,)).fetchone()
+            "from arrivals l left join filings f on f.transaction_id = l.transaction_id where l.procedure = ?",
+            (procedure,),
+        ).fetchone()
         mine = ours.get(kind)
-        say(f"  {procedure:<11} agency {row['n']:>15} {row['a'] or 0:>9} {row['r'] or 0:>8} {row['n'] - (row['a'] or 0) - (row['r'] or 0):>6}")
+        say(
+            f"  {procedure:<11} agency {row['n']:>15} {row['a'] or 0:>9} {row['r'] or 0:>8} {row['n'] - (row['a'] or 0) - (row['r'] or 0):>6}"
+        )
         if mine:
-            say(f"  {'':<11} hoso   {mine['attempts']:>15} {mine['accepted']:>9} {mine['refused']:>8} {mine['other']:>6}")
+            say(
+                f"  {'':<11} hoso   {mine['attempts']:>15} {mine['accepted']:>9} {mine['refused']:>8} {mine['other']:>6}"
+            )
     kept_out = agency.execute("select count(*) from non_arrivals").fetchone()[0]
     say(f"  requests the agency never processed (refused, dropped, told to wait): {kept_out}")
 
@@ -75,18 +94,41 @@ async def _timeline(db: Any, folder: Path, taken: list[Any]) -> Path:
     """The longest way among the enrolled."""
     row = await db.fetchrow(
         "select t.enrolment, count(*) as n from ops.timeline t join ops.enrolment e on e.enrolment = t.enrolment "
-        "where e.stage = 'enrolled' and e.enrolment = any($1) group by 1 order by 2 desc limit 1", [r["enrolment"] for r in taken])
+        "where e.stage = 'enrolled' and e.enrolment = any($1) group by 1 order by 2 desc limit 1",
+        [r["enrolment"] for r in taken],
+    )
     path = folder / "timeline.txt"
     if row is None:
         path.write_text("")
         return path
     events = await db.fetch("select at, type, data from ops.timeline where enrolment = $1 order by n", row["enrolment"])
     lines = [f"enrolment {row['enrolment']}", ""]
-    lines += [f"{e['at']:%Y-%m-%d %H:%M:%S}  {e['type'].removeprefix('vn.hoso.'):<38} {_few(json.loads(e['data']))}" for e in events]
+    lines += [
+        f"{e['at']:%Y-%m-%d %H:%M:%S}  {e['type'].removeprefix('vn.hoso.'):<38} {_few(json.loads(e['data']))}"
+        for e in events
+    ]
     path.write_text("\n".join(lines) + "\n")
     return path
 
 
 def _few(data: dict[str, Any]) -> str:
-    shown = ("kind", "attempt", "number", "accepted", "code", "text", "stage", "cause", "outcome", "reached", "employees", "expires_at", "message")
-    return " ".join(f"{k}={data[k]}" for k in shown if data.get(k) not in (None, "", []) and not (k == "code" and len(str(data[k])) > 30))
+    shown = (
+        "kind",
+        "attempt",
+        "number",
+        "accepted",
+        "code",
+        "text",
+        "stage",
+        "cause",
+        "outcome",
+        "reached",
+        "employees",
+        "expires_at",
+        "message",
+    )
+    return " ".join(
+        f"{k}={data[k]}"
+        for k in shown
+        if data.get(k) not in (None, "", []) and not (k == "code" and len(str(data[k])) > 30)
+    )

@@ -73,7 +73,9 @@ class Progress:
         db = self._own.db.pool
         rows = await db.fetch(
             "select coalesce(e.stage, 'requested') as stage, count(*) as n from intake.batch_row r left join ops.enrolment e "
-            "on e.enrolment = r.enrolment where r.batch = $1 and r.outcome in ('accepted', 'amended') group by 1", self._batch)
+            "on e.enrolment = r.enrolment where r.batch = $1 and r.outcome in ('accepted', 'amended') group by 1",
+            self._batch,
+        )
         stages = Counter({r["stage"]: r["n"] for r in rows})
         [batch] = await db.fetch("select state, rows, position from intake.batch where batch = $1", self._batch)
         heads = await db.fetchval("select sum(next) from log.head")
@@ -111,10 +113,12 @@ async def upload(url: str, key: str, sheet: Path) -> UUID:
 
 async def fetch_result(url: str, key: str, batch: UUID, file: Path) -> None:
     """The result sheet."""
-    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as session:
-        async with session.get(f"{url}/v1/batches/{batch}/result.xlsx") as answer:
-            answer.raise_for_status()
-            file.write_bytes(await answer.read())
+    async with (
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as session,
+        session.get(f"{url}/v1/batches/{batch}/result.xlsx") as answer,
+    ):
+        answer.raise_for_status()
+        file.write_bytes(await answer.read())
 
 
 async def watch(progress: Progress, quiet: bool) -> bool:
@@ -155,9 +159,18 @@ async def enrol(world: World, sheet: Path, needs: Needs, began: float) -> tuple[
 
 def summary_of(f: Findings, seconds: float) -> dict[str, Any]:
     """`summary.json`."""
-    return {"rows": f.rows, "accepted": f.accepted, "rejected_rows": f.rejected_rows, "enrolled": f.enrolled,
-            "waiting_for_person": f.waiting_for_person, "open": f.open, "lost": len(f.lost), "filed_twice": len(f.filed_twice),
-            "seconds": round(seconds, 1), "log": "postgres"}
+    return {
+        "rows": f.rows,
+        "accepted": f.accepted,
+        "rejected_rows": f.rejected_rows,
+        "enrolled": f.enrolled,
+        "waiting_for_person": f.waiting_for_person,
+        "open": f.open,
+        "lost": len(f.lost),
+        "filed_twice": len(f.filed_twice),
+        "seconds": round(seconds, 1),
+        "log": "postgres",
+    }
 
 
 async def main(args: argparse.Namespace) -> int:
@@ -177,7 +190,9 @@ async def main(args: argparse.Namespace) -> int:
     for sign in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(sign, task.cancel)
     try:
-        say(f"starting a made-up world in {args.var}: an agency, {len(needs.addresses)} mailboxes, {len(needs.profiles)} signing keys")
+        say(
+            f"starting a made-up world in {args.var}: an agency, {len(needs.addresses)} mailboxes, {len(needs.profiles)} signing keys"
+        )
         world.start_post(needs.addresses or ("nobody@demo.example",))
         post = await world.until("post/post.json", "post")
         world.start_simulator(post["smtp"]["port"])
@@ -203,8 +218,12 @@ async def main(args: argparse.Namespace) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    make = argparse.ArgumentParser(prog="demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    make.add_argument("sheet", nargs="?", type=Path, default=Path("examples/branches.xlsx"), help="a sheet of branches (xlsx, csv)")
+    make = argparse.ArgumentParser(
+        prog="demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    make.add_argument(
+        "sheet", nargs="?", type=Path, default=Path("examples/branches.xlsx"), help="a sheet of branches (xlsx, csv)"
+    )
     make.add_argument("--var", type=Path, default=Path("var/demo"), help="its folder, made afresh (default var/demo)")
     return make
 

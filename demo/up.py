@@ -46,7 +46,15 @@ async def main(folder: Path) -> int:
         say(f"API key        {key}")
         for name, facts in up["services"].items():
             say(f"  {name:<13}{facts.get('ops', '')}/metrics   pid {facts.get('pid')}")
-        say("commands       " + " ".join(f"{k}={v}" for k, v in sorted(world.environment().items()) if k in ("HOSO_ENVIRONMENT", "HOSO_VAR", "HOSO_GATEWAY")) + " .venv/bin/hoso status")
+        say(
+            "commands       "
+            + " ".join(
+                f"{k}={v}"
+                for k, v in sorted(world.environment().items())
+                if k in ("HOSO_ENVIRONMENT", "HOSO_VAR", "HOSO_GATEWAY")
+            )
+            + " .venv/bin/hoso status"
+        )
         say("Ctrl-C ends it; the data stays")
         while not stopped.is_set() and world.processes["hoso"].poll() is None:
             with contextlib.suppress(TimeoutError):
@@ -63,9 +71,13 @@ async def _set_up(own: House, world: World) -> str:
 
     await own.set_up.add_tenant(TENANT, "Khách hàng thử nghiệm", "up")
     port = world.read("post/post.json")["boxes"][ADDRESS]["port"]
-    await own.set_up.add_mailbox(TENANT, ADDRESS, "shared", MailboxSettings("127.0.0.1", port, ADDRESS, tls="none"), world.boxes[ADDRESS], "up")
+    await own.set_up.add_mailbox(
+        TENANT, ADDRESS, "shared", MailboxSettings("127.0.0.1", port, ADDRESS, tls="none"), world.boxes[ADDRESS], "up"
+    )
     if not await own.set_up.profiles(TENANT):
-        await own.set_up.add_pkcs12(TENANT, "demo", Authority().pkcs12(TAX_CODE, "Công ty thử nghiệm", "demo"), "demo", "up")
+        await own.set_up.add_pkcs12(
+            TENANT, "demo", Authority().pkcs12(TAX_CODE, "Công ty thử nghiệm", "demo"), "demo", "up"
+        )
     return await own.set_up.add_key(TENANT, "up", ["submit", "read", "setup"], "up")
 
 

@@ -38,7 +38,9 @@ FAST = {
 class World:
     """One made-up world below one folder."""
 
-    def __init__(self, folder: Path, *, settings: Mapping[str, str] | None = None, simulator: Sequence[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, *, settings: Mapping[str, str] | None = None, simulator: Sequence[str] = ()
+    ) -> None:
         self.folder = folder.resolve()
         self._given = dict(settings or {})
         self._simulator_options = list(simulator)
@@ -83,8 +85,14 @@ class World:
         """Start a process of this world; what it says goes to `<folder>/<name>.out`."""
         out = open(self.folder / f"{name}.out", "ab")  # noqa: SIM115 - handed to the child
         process = subprocess.Popen(
-            [sys.executable, "-m", *words], stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
-            env={**_without_hoso(), **(environment or {})}, cwd=self.folder)
+            [sys.executable, "-m", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            env={**_without_hoso(), **(environment or {})},
+            cwd=self.folder,
+        )
         out.close()
         self.processes[name] = process
         self._write_pids()
@@ -105,8 +113,19 @@ class World:
 
     def start_simulator(self, smtp_port: int, *, listen: str = "127.0.0.1:0") -> None:
         """The simulated agency."""
-        self.start("simulator", "simulator", "--listen", listen, "--data", str(self.folder / "simulator"), "--environment", "test",
-                   "--smtp", f"127.0.0.1:{smtp_port}", *self._simulator_options)
+        self.start(
+            "simulator",
+            "simulator",
+            "--listen",
+            listen,
+            "--data",
+            str(self.folder / "simulator"),
+            "--environment",
+            "test",
+            "--smtp",
+            f"127.0.0.1:{smtp_port}",
+            *self._simulator_options,
+        )
 
     def start_hoso(self) -> None:
         """`hoso up` with this world's settings."""
@@ -118,8 +137,13 @@ class World:
         dkim = self.read("simulator/dkim.json")
         records = {f"{d['selector']}._domainkey.{d['domain']}": d["record"] for d in (dkim, dkim.get("impostor")) if d}
         (self.folder / "dkim-records.json").write_text(json.dumps(records))
-        return {**FAST, "HOSO_VAR": str(self.folder / "hoso"), "HOSO_GATEWAY": gateway,
-                "HOSO_DKIM_RECORDS": str(self.folder / "dkim-records.json"), **self._given}
+        return {
+            **FAST,
+            "HOSO_VAR": str(self.folder / "hoso"),
+            "HOSO_GATEWAY": gateway,
+            "HOSO_DKIM_RECORDS": str(self.folder / "dkim-records.json"),
+            **self._given,
+        }
 
     def settings(self) -> Settings:
         """The same as an object, for a program that looks on."""
@@ -147,7 +171,9 @@ class World:
         until = time.monotonic() + seconds
         while not all(up["services"].values()):
             if self.processes["hoso"].poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"not every service started: {[n for n, f in up['services'].items() if not f]}; see {self.folder}/hoso/log")
+                raise RuntimeError(
+                    f"not every service started: {[n for n, f in up['services'].items() if not f]}; see {self.folder}/hoso/log"
+                )
             await asyncio.sleep(0.05)
             up = await self.until("hoso/up.json", "hoso", seconds)
         return up

@@ -16,7 +16,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from hoso.runtime.clock import parse_duration
 from hoso.runtime.failures import SettingsError
 
-Duration = Annotated[timedelta, BeforeValidator(lambda value: parse_duration(value) if isinstance(value, str) else value)]
+Duration = Annotated[
+    timedelta, BeforeValidator(lambda value: parse_duration(value) if isinstance(value, str) else value)
+]
 
 
 def _duration(text: str, about: str) -> Any:
@@ -29,57 +31,107 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="HOSO_", extra="forbid")
 
     environment: Literal["test", "production"] = Field(
-        default="production", description="`test` or `production`; one database is one environment, never mixed. Default `production`.")
-    var: Path = Field(default=Path("var/hoso"), description="Folder of everything hoso keeps on this machine: embedded database, logs, run files.")
+        default="production",
+        description="`test` or `production`; one database is one environment, never mixed. Default `production`.",
+    )
+    var: Path = Field(
+        default=Path("var/hoso"),
+        description="Folder of everything hoso keeps on this machine: embedded database, logs, run files.",
+    )
     database: str = Field(
-        default="", description="`postgresql://…` (15 or later), or `embedded:PATH`. Empty: embedded, in `<var>/pg`.")
+        default="", description="`postgresql://…` (15 or later), or `embedded:PATH`. Empty: embedded, in `<var>/pg`."
+    )
     log: str = Field(default="postgres", description="The event log: `postgres`. (`kafka://…` is not built yet.)")
     vault_database: str = Field(default="", description="URL of the vault's database. Empty: the same database.")
-    registry_database: str = Field(default="", description="URL of the unit registry's database. Empty: the same database.")
-    clock_database: str = Field(default="", description="URL of the database that holds the world's clock. Empty: the same database.")
+    registry_database: str = Field(
+        default="", description="URL of the unit registry's database. Empty: the same database."
+    )
+    clock_database: str = Field(
+        default="", description="URL of the database that holds the world's clock. Empty: the same database."
+    )
     vault_key_file: Path | None = Field(
-        default=None, description="File of the key-encryption keys (`hoso vault new-key`). In `test` one is made in `<var>`; in `production` it must be given.")
+        default=None,
+        description="File of the key-encryption keys (`hoso vault new-key`). In `test` one is made in `<var>`; in `production` it must be given.",
+    )
 
     gateway: str = Field(
-        default="", description="Address of the agency's gateway, `http://…` or `https://…`. Required to run the submitter; there is no default, "
-        "and never a fallback to the simulator.")
+        default="",
+        description="Address of the agency's gateway, `http://…` or `https://…`. Required to run the submitter; there is no default, "
+        "and never a fallback to the simulator.",
+    )
     connector: str = Field(
-        default="", description="What speaks to the gateway: `http` (docs/gateway.md), or `package.module:factory` of your own (docs/connector.md). "
-        "Must be given in `production`; in `test` empty means `http`.")
+        default="",
+        description="What speaks to the gateway: `http` (docs/gateway.md), or `package.module:factory` of your own (docs/connector.md). "
+        "Must be given in `production`; in `test` empty means `http`.",
+    )
     gateway_timeout: Duration = _duration("30s", "How long one request to the agency may take.")
-    gateway_transport_bound: Duration = _duration("6m", "How long after its deadline a written request may still arrive; only then \"absent\" is proof.")
+    gateway_transport_bound: Duration = _duration(
+        "6m", 'How long after its deadline a written request may still arrive; only then "absent" is proof.'
+    )
     gateway_keep_trying: Duration = _duration("24h", "How long a request that never reached the agency is tried.")
     gateway_poll: Duration = _duration("60s", "How often the agency is asked whether it has decided.")
-    gateway_at_once: int = Field(default=100, ge=1, le=2000, description="Requests of one kind to the agency at the same time. Default 100.")
+    gateway_at_once: int = Field(
+        default=100, ge=1, le=2000, description="Requests of one kind to the agency at the same time. Default 100."
+    )
 
-    ivan_code: str = Field(default="00110", description="Our own I-VAN code, written on the forms and sent to the gateway.")
-    ivan_name: str = Field(default="", description="Our own name on the forms. Empty: the name of `ivan_code` in the public list.")
-    rejections: Path | None = Field(default=None, description="JSON file that adds to and overrides `hoso/domain/data/rejections.json`.")
-    system_tries: int = Field(default=5, ge=1, le=50, description="Attempts of one dossier when the agency answers with a system error.")
-    attempts: int = Field(default=3, ge=1, le=20, description="Attempts of one dossier when its mail does not come or its code expires.")
-    wrong_codes: int = Field(default=3, ge=1, le=10, description="Codes the agency may refuse before a person is asked.")
+    ivan_code: str = Field(
+        default="00110", description="Our own I-VAN code, written on the forms and sent to the gateway."
+    )
+    ivan_name: str = Field(
+        default="", description="Our own name on the forms. Empty: the name of `ivan_code` in the public list."
+    )
+    rejections: Path | None = Field(
+        default=None, description="JSON file that adds to and overrides `hoso/domain/data/rejections.json`."
+    )
+    system_tries: int = Field(
+        default=5, ge=1, le=50, description="Attempts of one dossier when the agency answers with a system error."
+    )
+    attempts: int = Field(
+        default=3, ge=1, le=20, description="Attempts of one dossier when its mail does not come or its code expires."
+    )
+    wrong_codes: int = Field(
+        default=3, ge=1, le=10, description="Codes the agency may refuse before a person is asked."
+    )
     stop_mail_wait: Duration = _duration("24h", "How long the mail about a stop is awaited.")
     activation_mail_wait: Duration = _duration("24h", "How long the mail with the activation code is awaited.")
     code_lifetime: Duration = _duration("24h", "How long an activation code is valid, from the mail's arrival.")
 
     mail_scan: Duration = _duration("60s", "How often a mailbox is scanned when its server pushes nothing.")
     mail_senders: str = Field(
-        default="baohiemxahoi.gov.vn", description="Domains whose mails are taken for the agency's, separated by commas.")
+        default="baohiemxahoi.gov.vn",
+        description="Domains whose mails are taken for the agency's, separated by commas.",
+    )
     dkim_records: Path | None = Field(
-        default=None, description="JSON file of DKIM records (`name` → `record`) used instead of DNS; for tests and closed networks.")
+        default=None,
+        description="JSON file of DKIM records (`name` → `record`) used instead of DNS; for tests and closed networks.",
+    )
 
-    http: str = Field(default="127.0.0.1:8080", description="Where intake serves its HTTP API; port 0 lets the system choose.")
-    ops: str = Field(default="127.0.0.1:0", description="Where each process serves /health and /metrics. Loopback only, unless `ops_token` is set.")
-    ops_token: str = Field(default="", description="Bearer token for /metrics and /health when they listen beyond loopback.", repr=False)
+    http: str = Field(
+        default="127.0.0.1:8080", description="Where intake serves its HTTP API; port 0 lets the system choose."
+    )
+    ops: str = Field(
+        default="127.0.0.1:0",
+        description="Where each process serves /health and /metrics. Loopback only, unless `ops_token` is set.",
+    )
+    ops_token: str = Field(
+        default="", description="Bearer token for /metrics and /health when they listen beyond loopback.", repr=False
+    )
 
     language: Literal["vi", "en"] = Field(default="vi", description="Language of the commands' output: `vi` or `en`.")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="What is written to the log files.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="What is written to the log files."
+    )
     points: str = Field(default="", description="Folder of fault points for the chaos suite; only in `test`.")
 
     @classmethod
-    def settings_customise_sources(cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
-                                   env_settings: PydanticBaseSettingsSource, dotenv_settings: PydanticBaseSettingsSource,
-                                   file_secret_settings: PydanticBaseSettingsSource) -> tuple[PydanticBaseSettingsSource, ...]:
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
         config = os.environ.get("HOSO_CONFIG")
         files = (TomlConfigSettingsSource(settings_cls, Path(config)),) if config else ()
         return (init_settings, env_settings, *files)
@@ -90,6 +142,7 @@ class Settings(BaseSettings):
         if not self.database:
             return self.var / "pg"
         return Path(self.database.removeprefix("embedded:")) if self.database.startswith("embedded:") else None
+
 
 def load(**given: Any) -> Settings:
     """The settings of this process. Raises SettingsError that names the setting, what is wrong and how to mend it."""
@@ -110,9 +163,16 @@ def load(**given: Any) -> Settings:
 
 def markdown() -> str:
     """docs/settings.md."""
-    lines = ["# Settings", "", "Environment variables, or keys of the TOML file named by `HOSO_CONFIG` (without `HOSO_`, in lower case); the environment wins.",
-             "Made by `hoso settings --markdown`.", "", "| variable | meaning |", "|---|---|",
-             "| `HOSO_CONFIG` | A TOML file with settings. |"]
+    lines = [
+        "# Settings",
+        "",
+        "Environment variables, or keys of the TOML file named by `HOSO_CONFIG` (without `HOSO_`, in lower case); the environment wins.",
+        "Made by `hoso settings --markdown`.",
+        "",
+        "| variable | meaning |",
+        "|---|---|",
+        "| `HOSO_CONFIG` | A TOML file with settings. |",
+    ]
     for name, field in Settings.model_fields.items():
         lines.append(f"| `HOSO_{name.upper()}` | {field.description} |")
     return "\n".join(lines) + "\n"

@@ -235,6 +235,10 @@ class FilingUncertain(Fact):
     text: str
 
 
+ActivationOutcome = Literal["activated", "wrong-code", "expired", "unknown", "refused"]
+"""unknown: nobody can say whether it took effect."""
+
+
 class ActivationAnswered(Fact):
     """What the agency said to a code."""
 
@@ -244,8 +248,7 @@ class ActivationAnswered(Fact):
     dossier: UUID
     attempt: int
     go: int
-    outcome: Literal["activated", "wrong-code", "expired", "unknown", "refused"]
-    """unknown: nobody can say whether it took effect."""
+    outcome: ActivationOutcome
     code: str = ""
     text: str = ""
 

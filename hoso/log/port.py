@@ -1,9 +1,9 @@
 """The event log as services see it. Two adapters: PostgreSQL (the default and the outbox) and Kafka.
 
-    topic       a named stream of events, cut into partitions
-    offset      an event's number in its partition: contiguous from 0, no gaps
-    position    per group and partition, the offset to be handled next; moves only in the transaction of the effects
-    record      an event as it lies in the log, not yet decoded
+topic       a named stream of events, cut into partitions
+offset      an event's number in its partition: contiguous from 0, no gaps
+position    per group and partition, the offset to be handled next; moves only in the transaction of the effects
+record      an event as it lies in the log, not yet decoded
 """
 
 from __future__ import annotations

@@ -55,7 +55,9 @@ async def append(tx: Any, entries: Sequence[Entry], now: datetime) -> None:
         return
     written = await tx.fetchval(APPEND, *columns(entries), now)
     if written != len(entries):
-        missing = sorted({e.topic for e in entries} - {r["topic"] for r in await tx.fetch("select topic from log.head")})
+        missing = sorted(
+            {e.topic for e in entries} - {r["topic"] for r in await tx.fetch("select topic from log.head")}
+        )
         raise LookupError(f"topics without partitions: {missing}; run `hoso migrate`")
 
 
@@ -85,18 +87,25 @@ async def create_days(tx: Any, day: datetime, ahead: int = 2) -> None:
 async def trim(tx: Any, now: datetime, keep: timedelta) -> list[str]:
     """Drop whole days older than `keep` that every known group has read. Returns the dropped tables."""
     dropped = []
-    days = await tx.fetch("select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid "
-                          "where i.inhparent = 'log.event'::regclass order by 1")
+    days = await tx.fetch(
+        "select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid "
+        "where i.inhparent = 'log.event'::regclass order by 1"
+    )
     for row in days:
         end = datetime.strptime(row["name"], "event_%Y%m%d").replace(tzinfo=UTC) + timedelta(days=1)
         if end > now - keep:
             break
         last = f"(select topic, part, max(off) as off from log.{row['name']} group by 1, 2) d"
-        if await tx.fetchval(f"select exists (select 1 from {last} join log.position p using (topic, part) where p.off <= d.off)"):
+        if await tx.fetchval(
+            f"select exists (select 1 from {last} join log.position p using (topic, part) where p.off <= d.off)"
+        ):
             break
-        await tx.execute("lock table log.event in access exclusive mode")  # before the heads: writers take them in this order too
         await tx.execute(
-            f"update log.head h set first = greatest(h.first, d.off + 1) from {last} where (h.topic, h.part) = (d.topic, d.part)")
+            "lock table log.event in access exclusive mode"
+        )  # before the heads: writers take them in this order too
+        await tx.execute(
+            f"update log.head h set first = greatest(h.first, d.off + 1) from {last} where (h.topic, h.part) = (d.topic, d.part)"
+        )
         await tx.execute(f"drop table log.{row['name']}")
         dropped.append(row["name"])
     return dropped
@@ -124,17 +133,22 @@ class PostgresLog:
             await db.execute(
                 "insert into log.position(grp, topic, part, off, at) "
                 "select $1, topic, part, first, '-infinity' from log.head where topic like any($2) on conflict do nothing",
-                self._group, like)
+                self._group,
+                like,
+            )
             rows = await db.fetch(
                 "select topic, part, off, at from log.position where grp = $1 and topic like any($2) order by topic, part",
-                self._group, like)
+                self._group,
+                like,
+            )
         self._positions = {(r["topic"], r["part"]): (r["off"], r["at"]) for r in rows}
         await self.reshare()
 
     async def reshare(self) -> None:
         """Share the partitions out among the members that are alive now."""
         rows = await self._pool.fetch(
-            "select id from log.member where grp = $1 and seen_at > now() - interval '8 seconds'", self._group)
+            "select id from log.member where grp = $1 and seen_at > now() - interval '8 seconds'", self._group
+        )
         members = sorted({self.member} | {r["id"] for r in rows})
         self._mine = {key for key in self._positions if key[1] % len(members) == members.index(self.member)}
 
@@ -155,7 +169,9 @@ class PostgresLog:
             expected = self._positions[topic, part][0]
             for record in group:
                 if record.off != expected:
-                    raise GapFound(f"{topic}/{part}: {self._group} has to read {expected}, the log goes on at {record.off}")
+                    raise GapFound(
+                        f"{topic}/{part}: {self._group} has to read {expected}, the log goes on at {record.off}"
+                    )
                 expected += 1
         return records
 
@@ -175,7 +191,9 @@ class PostgresLog:
         # which may have the other topic's events in hand, from deciding about the same unit at the same moment.
         rows = await tx.fetch(
             "select topic, part, off from log.position where grp = $1 and part = any($2) order by topic, part for update",
-            self._group, sorted({part for _, part in ends}))
+            self._group,
+            sorted({part for _, part in ends}),
+        )
         now = {(r["topic"], r["part"]): r["off"] for r in rows}
         if any(now.get(key) != first.off for key, (first, _) in ends.items()):
             raise PositionMoved(self._group)

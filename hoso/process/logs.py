@@ -16,12 +16,69 @@ from typing import Any
 import structlog
 
 FIELDS = frozenset(
-    "event level logger timestamp group lane call unit type error enrolment dossier attempt event_id mailbox mail verdict reason count calls "
-    "table topic path status method seconds service pid code_of signal address batch row rows request tenant records uid uidvalidity "
-    "exception transaction url port state folder host attempt_number".split())
+    [
+        "event",
+        "level",
+        "logger",
+        "timestamp",
+        "group",
+        "lane",
+        "call",
+        "unit",
+        "type",
+        "error",
+        "enrolment",
+        "dossier",
+        "attempt",
+        "event_id",
+        "mailbox",
+        "mail",
+        "verdict",
+        "reason",
+        "count",
+        "calls",
+        "table",
+        "topic",
+        "path",
+        "status",
+        "method",
+        "seconds",
+        "service",
+        "pid",
+        "code_of",
+        "signal",
+        "address",
+        "batch",
+        "row",
+        "rows",
+        "request",
+        "tenant",
+        "records",
+        "uid",
+        "uidvalidity",
+        "exception",
+        "transaction",
+        "url",
+        "port",
+        "state",
+        "folder",
+        "host",
+        "attempt_number",
+    ]
+)
 """What may be written beside the sentence."""
 
-NOISY = ("aioimaplib", "aioimaplib.aioimaplib", "signxml", "asyncio", "uvicorn.access", "aiohttp.access", "mail.log", "imapclient", "dkimpy")
+NOISY = (
+    "aioimaplib",
+    "aioimaplib.aioimaplib",
+    "signxml",
+    "asyncio",
+    "uvicorn.access",
+    "aiohttp.access",
+    "mail.log",
+    "imapclient",
+    "dkimpy",
+)
 
 
 def _allowed(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -40,15 +97,31 @@ def set_up(service: str, folder: Path | None, level: str) -> None:
     handlers: list[logging.Handler] = []
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        file = logging.handlers.RotatingFileHandler(folder / f"{service}.log", maxBytes=10_000_000, backupCount=5, encoding="utf-8")
-        file.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(ensure_ascii=False)]))
+        file = logging.handlers.RotatingFileHandler(
+            folder / f"{service}.log", maxBytes=10_000_000, backupCount=5, encoding="utf-8"
+        )
+        file.setFormatter(
+            structlog.stdlib.ProcessorFormatter(
+                foreign_pre_chain=shared,
+                processors=[
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    structlog.processors.format_exc_info,
+                    structlog.processors.JSONRenderer(ensure_ascii=False),
+                ],
+            )
+        )
         handlers.append(file)
     if folder is None or sys.stderr.isatty():
         terminal = logging.StreamHandler(sys.stderr)
-        terminal.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]))
+        terminal.setFormatter(
+            structlog.stdlib.ProcessorFormatter(
+                foreign_pre_chain=shared,
+                processors=[
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+                ],
+            )
+        )
         handlers.append(terminal)
     root = logging.getLogger()
     root.handlers = handlers

@@ -42,7 +42,9 @@ async def serve(kernel: Kernel, address: str, token: str) -> tuple[web.AppRunner
     if not is_loopback(host) and not token:
         raise SettingsError(f"HOSO_OPS={address} listens beyond this machine: set HOSO_OPS_TOKEN, or use 127.0.0.1")
 
-    def guarded(handler: Callable[[web.Request], Awaitable[web.Response]]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    def guarded(
+        handler: Callable[[web.Request], Awaitable[web.Response]],
+    ) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def guard(request: web.Request) -> web.Response:
             given = request.headers.get("Authorization", "")
             if token and not hmac.compare_digest(given, f"Bearer {token}"):
@@ -54,13 +56,24 @@ async def serve(kernel: Kernel, address: str, token: str) -> tuple[web.AppRunner
     async def health(_request: web.Request) -> web.Response:
         silent = time.monotonic() - kernel.alive_at
         healthy = silent < STALE_S and not kernel.drained.is_set()
-        return web.json_response({"healthy": healthy, "group": kernel.group, "pid": os.getpid(), "member": str(kernel.member),
-                                  "database_seen_seconds_ago": round(silent, 1)}, status=200 if healthy else 503)
+        return web.json_response(
+            {
+                "healthy": healthy,
+                "group": kernel.group,
+                "pid": os.getpid(),
+                "member": str(kernel.member),
+                "database_seen_seconds_ago": round(silent, 1),
+            },
+            status=200 if healthy else 503,
+        )
 
     async def metrics(_request: web.Request) -> web.Response:
         with contextlib.suppress(*LOST):
             await measure(kernel)
-        return web.Response(body=generate_latest(kernel.metrics.registry), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+        return web.Response(
+            body=generate_latest(kernel.metrics.registry),
+            headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
+        )
 
     app = web.Application()
     app.add_routes([web.get("/health", guarded(health)), web.get("/metrics", guarded(metrics))])
@@ -70,5 +83,7 @@ async def serve(kernel: Kernel, address: str, token: str) -> tuple[web.AppRunner
         await web.TCPSite(runner, host, port).start()
     except OSError as error:
         await runner.cleanup()
-        raise SettingsError(f"{address} cannot be used ({error.strerror}): another program holds the port; choose one with HOSO_OPS, 0 lets the system choose") from error
+        raise SettingsError(
+            f"{address} cannot be used ({error.strerror}): another program holds the port; choose one with HOSO_OPS, 0 lets the system choose"
+        ) from error
     return runner, f"{host}:{runner.addresses[0][1]}"

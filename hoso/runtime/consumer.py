@@ -35,9 +35,16 @@ from schemas.envelope import BrokenEvent, UnknownType, decode
 log = logging.getLogger(__name__)
 S = TypeVar("S")
 
-LOST = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.exceptions.OperatorInterventionError,
-        asyncpg.exceptions.InsufficientResourcesError, asyncpg.exceptions.TransactionRollbackError,
-        asyncpg.IdleInTransactionSessionTimeoutError, asyncpg.InternalClientError)
+LOST = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.exceptions.OperatorInterventionError,
+    asyncpg.exceptions.InsufficientResourcesError,
+    asyncpg.exceptions.TransactionRollbackError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InternalClientError,
+)
 """The database went away, is full, or ended our transaction: whatever we were not told of may be asked or read again."""
 
 
@@ -99,8 +106,17 @@ class Brake:
 class Consumer(Generic[S]):
     """One member of one group."""
 
-    def __init__(self, service: Service[S], events: EventLog, db: Database, source: Source, clock: Clock, metrics: Metrics,
-                 *, limit: int = 100) -> None:
+    def __init__(
+        self,
+        service: Service[S],
+        events: EventLog,
+        db: Database,
+        source: Source,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        limit: int = 100,
+    ) -> None:
         self._service = service
         self._events = events
         self._db = db
@@ -142,7 +158,10 @@ class Consumer(Generic[S]):
                 raise
             if len(records) == 1:
                 return await self._commit(records, Hold(f"{type(error).__name__} while writing", repr(error)[:500]))
-            log.warning("a batch could not be written; going on record by record", extra={"group": self._service.group, "error": repr(error)})
+            log.warning(
+                "a batch could not be written; going on record by record",
+                extra={"group": self._service.group, "error": repr(error)},
+            )
         words: set[str] = set()
         for record in records:
             words |= await self._commit_or_hold([record])
@@ -154,8 +173,14 @@ class Consumer(Generic[S]):
             async with tx.transaction():
                 await self._events.fence(tx, records)
                 subjects = list({r.subject for r in records if r.subject is not None})
-                held = {r["subject"] for r in await tx.fetch(
-                    "select subject from log.held where grp = $1 and subject = any($2) order by subject for update", group, subjects)}
+                held = {
+                    r["subject"]
+                    for r in await tx.fetch(
+                        "select subject from log.held where grp = $1 and subject = any($2) order by subject for update",
+                        group,
+                        subjects,
+                    )
+                }
                 states = {} if refuse else await self._service.states.load(tx, [s for s in subjects if s not in held])
                 batch = self._decide(records, states, held, refuse)
                 self._brake.check(set(subjects), batch.holds)
@@ -166,7 +191,9 @@ class Consumer(Generic[S]):
         await point(f"{self._short}.after-commit")
         return words
 
-    def _decide(self, records: Sequence[Record], states: dict[UUID, S], held: set[UUID], refuse: Hold | None) -> Batch[S]:
+    def _decide(
+        self, records: Sequence[Record], states: dict[UUID, S], held: set[UUID], refuse: Hold | None
+    ) -> Batch[S]:
         batch = Batch(states)
         waiting = set(held)
         for record in records:
@@ -193,7 +220,10 @@ class Consumer(Generic[S]):
         except BrokenEvent as error:
             return Hold("broken-event", str(error)[:500])
         except Exception as error:
-            log.exception("an event could not be handled", extra={"group": self._service.group, "unit": str(unit), "type": record.type})
+            log.exception(
+                "an event could not be handled",
+                extra={"group": self._service.group, "unit": str(unit), "type": record.type},
+            )
             return Hold(type(error).__name__, repr(error)[:500])
         if state != batch.states[unit]:
             batch.states[unit] = state
@@ -209,7 +239,9 @@ class Consumer(Generic[S]):
             await tx.execute(
                 "insert into log.held(grp, subject, since, reason, error) select $1, *  from unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[]) "
                 "on conflict (grp, subject) do nothing",
-                group, *columns([(u, now, batch.holds[u].reason, batch.holds[u].error) for u in units]))
+                group,
+                *columns([(u, now, batch.holds[u].reason, batch.holds[u].error) for u in units]),
+            )
             for unit in units:
                 self._metrics.held.labels(group, batch.holds[unit].reason).inc()
                 log.error("unit held: %s", batch.holds[unit].reason, extra={"group": group, "unit": str(unit)})
@@ -219,12 +251,22 @@ class Consumer(Generic[S]):
                 "select $1, subject, topic, part, off, type, tenant, body from unnest("
                 "$2::uuid[], $3::text[], $4::smallint[], $5::bigint[], $6::text[], $7::text[], $8::bytea[]) with ordinality "
                 "as t(subject, topic, part, off, type, tenant, body, n) order by n",
-                group, *columns([(r.subject, r.topic, r.part, r.off, r.type, r.tenant, r.body) for r in batch.queued]))
+                group,
+                *columns([(r.subject, r.topic, r.part, r.off, r.type, r.tenant, r.body) for r in batch.queued]),
+            )
         for record, error in batch.dead:
             self._metrics.dead.labels(group).inc()
             await tx.execute(
                 "insert into log.dead(id, grp, topic, part, off, reason, error, body, at) values ($1, $2, $3, $4, $5, 'no-unit', $6, $7, $8)",
-                uuid7(), group, record.topic, record.part, record.off, error, record.body, record.at)
+                uuid7(),
+                group,
+                record.topic,
+                record.part,
+                record.off,
+                error,
+                record.body,
+                record.at,
+            )
         if batch.changed:
             await self._service.states.save(tx, {unit: batch.states[unit] for unit in batch.changed})
         return await write(tx, self._source, batch.steps, now)
@@ -233,27 +275,39 @@ class Consumer(Generic[S]):
         """Handle, in order, what waited behind units that were released. A unit that fails again stays held."""
         group = self._service.group
         words: set[str] = set()
-        for row in await self._db.quick.fetch("select subject from log.held where grp = $1 and released order by subject limit 50", group):
+        for row in await self._db.quick.fetch(
+            "select subject from log.held where grp = $1 and released order by subject limit 50", group
+        ):
             try:
                 async with self._db.quick.acquire() as tx, tx.transaction():
                     words |= await self._drain(tx, row["subject"])
             except Exception as error:
                 if is_lost(error):
                     raise
-                await self._hold_again(self._db.quick, row["subject"], Hold(f"{type(error).__name__} while writing", repr(error)[:500]))
+                await self._hold_again(
+                    self._db.quick, row["subject"], Hold(f"{type(error).__name__} while writing", repr(error)[:500])
+                )
         return words
 
     async def _hold_again(self, tx: Any, unit: UUID, hold: Hold) -> None:
-        await tx.execute("update log.held set released = false, reason = $3, error = $4 where grp = $1 and subject = $2",
-                         self._service.group, unit, hold.reason, hold.error)
+        await tx.execute(
+            "update log.held set released = false, reason = $3, error = $4 where grp = $1 and subject = $2",
+            self._service.group,
+            unit,
+            hold.reason,
+            hold.error,
+        )
 
     async def _drain(self, tx: Any, unit: UUID) -> set[str]:
         group = self._service.group
         locked = await tx.fetchval(
-            "select 1 from log.held where grp = $1 and subject = $2 and released for update skip locked", group, unit)
+            "select 1 from log.held where grp = $1 and subject = $2 and released for update skip locked", group, unit
+        )
         if not locked:
             return set()
-        rows = await tx.fetch("select * from log.held_event where grp = $1 and subject = $2 order by n limit 500", group, unit)
+        rows = await tx.fetch(
+            "select * from log.held_event where grp = $1 and subject = $2 order by n limit 500", group, unit
+        )
         batch = Batch(await self._service.states.load(tx, [unit]))
         now = self._clock.now()
         done = []
@@ -264,7 +318,9 @@ class Consumer(Generic[S]):
             if hold is not None:
                 break
             done.append(row["n"])
-        await tx.execute("delete from log.held_event where grp = $1 and subject = $2 and n = any($3)", group, unit, done)
+        await tx.execute(
+            "delete from log.held_event where grp = $1 and subject = $2 and n = any($3)", group, unit, done
+        )
         if hold is not None:
             await self._hold_again(tx, unit, hold)
         elif len(rows) < 500:
@@ -273,7 +329,9 @@ class Consumer(Generic[S]):
             await self._service.states.save(tx, batch.states)
         return await write(tx, self._source, batch.steps, now)
 
-    async def run(self, woken: asyncio.Event, ring: Any, topics: asyncio.Event, *, linger: float = 0.005, drained: asyncio.Event) -> None:
+    async def run(
+        self, woken: asyncio.Event, ring: Any, topics: asyncio.Event, *, linger: float = 0.005, drained: asyncio.Event
+    ) -> None:
         """Turn until `drained` is set; then finish the turn under way and return. Lost connections are waited out.
 
         `topics` is set when a topic was made meanwhile."""
@@ -292,7 +350,10 @@ class Consumer(Generic[S]):
                 ring(words)
                 pause = 0.05
             except LOST as error:
-                log.warning("the database went away; going back to the position", extra={"group": self._service.group, "error": repr(error)})
+                log.warning(
+                    "the database went away; going back to the position",
+                    extra={"group": self._service.group, "error": repr(error)},
+                )
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
                 with contextlib.suppress(*LOST):

@@ -1,12 +1,12 @@
 """The classes of failure, and what the kernel does with each (docs/kernel.md, the failure table).
 
-    HosoError                 a sentence for people: what, where, how to mend it
-    ├── SettingsError         cannot start with these settings
-    ├── SchemaMismatch        the database is older or newer than the code
-    CallFailure
-    ├── Transient             certainly not processed: the call waits and is tried again
-    ├── OutcomeUnknown        may have been processed: reconcile before anything is sent again
-    └── Invalid               the world will never take it: ends as a failed outcome, the decision sees it
+HosoError                 a sentence for people: what, where, how to mend it
+├── SettingsError         cannot start with these settings
+├── SchemaMismatch        the database is older or newer than the code
+CallFailure
+├── Transient             certainly not processed: the call waits and is tried again
+├── OutcomeUnknown        may have been processed: reconcile before anything is sent again
+└── Invalid               the world will never take it: ends as a failed outcome, the decision sees it
 """
 
 from __future__ import annotations

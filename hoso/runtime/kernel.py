@@ -32,7 +32,15 @@ KEEP = timedelta(days=14)
 class Kernel:
     """What a service runs on. One group a process; `run` returns when `drained` is set and everything has ended."""
 
-    def __init__(self, db: Database, group: str, environment: Environment, *, metrics: Metrics | None = None, address: str | None = None) -> None:
+    def __init__(
+        self,
+        db: Database,
+        group: str,
+        environment: Environment,
+        *,
+        metrics: Metrics | None = None,
+        address: str | None = None,
+    ) -> None:
         self.db = db
         self.group = group
         self.environment = environment
@@ -47,7 +55,9 @@ class Kernel:
         self._logs: list[PostgresLog] = []
         self._dirty = False
 
-    async def admit(self, tx: Tx, steps: Sequence[Step], *, tenant: str, subject: UUID, correlation: UUID) -> Callable[[], None]:
+    async def admit(
+        self, tx: Tx, steps: Sequence[Step], *, tenant: str, subject: UUID, correlation: UUID
+    ) -> Callable[[], None]:
         """Write an edge's steps in its transaction. Call what comes back after the commit: it wakes whoever waits."""
         return await self.admit_many(tx, [(Cause(subject, tenant, correlation, None), step) for step in steps])
 
@@ -65,7 +75,9 @@ class Kernel:
         """Consume, perform, ring and keep house until drained; a failure that is not a lost connection ends the process."""
         jobs: list[Callable[[], Awaitable[None]]] = [*extra]
         if service is not None:
-            self._source = Source(self.group, self.environment, {name: lane.keep_trying for name, lane in service.lanes.items()})
+            self._source = Source(
+                self.group, self.environment, {name: lane.keep_trying for name, lane in service.lanes.items()}
+            )
             jobs += [lambda: self._consume(service), self._ring_timers]
             jobs += [lambda n=name, x=lane: self._perform(n, x) for name, lane in service.lanes.items()]  # type: ignore[misc]
         tasks = [asyncio.ensure_future(job()) for job in jobs]
@@ -153,12 +165,22 @@ class Kernel:
 
     async def _beat(self) -> None:
         async with self.db.quick.acquire() as db:
-            seen = await db.fetchval("update log.member set seen_at = now(), address = $2 where id = $1 returning 1", self.member, self.address)
+            seen = await db.fetchval(
+                "update log.member set seen_at = now(), address = $2 where id = $1 returning 1",
+                self.member,
+                self.address,
+            )
             if not seen:
                 # New, or declared dead while this process stood still: what it had claimed is others' now.
                 self.member = uuid7()
-                await db.execute("insert into log.member(id, grp, host, pid, address) values ($1, $2, $3, $4, $5)",
-                                 self.member, self.group, socket.gethostname(), os.getpid(), self.address)
+                await db.execute(
+                    "insert into log.member(id, grp, host, pid, address) values ($1, $2, $3, $4, $5)",
+                    self.member,
+                    self.group,
+                    socket.gethostname(),
+                    os.getpid(),
+                    self.address,
+                )
         for events in self._logs:
             events.member = self.member
             await events.reshare()

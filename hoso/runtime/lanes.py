@@ -1,14 +1,14 @@
 """The performer loop: claim, ask the world outside any transaction, write what came of it.
 
-    claim     tx 1, flushed: owner, tries and deadline are durable before anything is asked
-    ask       no transaction
-    outcome   tx 2: the call ends, its answer becomes events, the next call of its subject is made ready
+claim     tx 1, flushed: owner, tries and deadline are durable before anything is asked
+ask       no transaction
+outcome   tx 2: the call ends, its answer becomes events, the next call of its subject is made ready
 
-    ready ──claim──▶ in flight ──┬─ ended ─────────▶ gone, its name stays in log.asked
-      ▲                          ├─ not yet ───────▶ ready again later, costs no try
-      │                          ├─ transient ─────▶ ready again later, until its patience ends, then given up
-      │                          └─ unknown, or the owner died ─▶ unsure
-      └── proved absent ◀── reconcile ◀── unsure ─▶ ended, or after two inconclusive looks given up
+ready ──claim──▶ in flight ──┬─ ended ─────────▶ gone, its name stays in log.asked
+  ▲                          ├─ not yet ───────▶ ready again later, costs no try
+  │                          ├─ transient ─────▶ ready again later, until its patience ends, then given up
+  │                          └─ unknown, or the owner died ─▶ unsure
+  └── proved absent ◀── reconcile ◀── unsure ─▶ ended, or after two inconclusive looks given up
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ from unnest($1::uuid[], $2::interval[], $3::bool[], $4::int[], $5::text[], $6::i
 where c.id = o.id and c.owner = $7 returning c.id
 """
 
-_STOOD_STILL = "update log.call set give_up_at = greatest(give_up_at, least(give_up_at + $2, now() + $3)) where lane = $1"
+_STOOD_STILL = (
+    "update log.call set give_up_at = greatest(give_up_at, least(give_up_at + $2, now() + $3)) where lane = $1"
+)
 
 INCONCLUSIVE_LOOKS = 2
 
@@ -135,7 +137,16 @@ class Circuit:
 class LaneRunner:
     """Performs one lane's calls in this process; other processes may perform the same lane."""
 
-    def __init__(self, name: str, lane: Lane, db: Database, source: Source, clock: Clock, metrics: Metrics, member: Callable[[], UUID]) -> None:
+    def __init__(
+        self,
+        name: str,
+        lane: Lane,
+        db: Database,
+        source: Source,
+        clock: Clock,
+        metrics: Metrics,
+        member: Callable[[], UUID],
+    ) -> None:
         self._name = name
         self._lane = lane
         self._db = db
@@ -158,7 +169,9 @@ class LaneRunner:
                 try:
                     claimed = await self._claim()
                 except LOST as error:
-                    log.warning("the database went away; claiming again soon", extra={"lane": self._name, "error": repr(error)})
+                    log.warning(
+                        "the database went away; claiming again soon", extra={"lane": self._name, "error": repr(error)}
+                    )
                     await asyncio.sleep(0.3)
                     continue
                 if not claimed:
@@ -181,11 +194,14 @@ class LaneRunner:
         if room < min(self._lane.at_once // 4 or 1, 20) and not self._circuit.open or room <= 0:
             return 0
         if self._circuit.stood_still:
-            await self._db.pool.execute(_STOOD_STILL, self._name, timedelta(seconds=self._circuit.stood_still), self._lane.keep_trying)
+            await self._db.pool.execute(
+                _STOOD_STILL, self._name, timedelta(seconds=self._circuit.stood_still), self._lane.keep_trying
+            )
             self._circuit.stood_still = 0.0
         owner, began = self._member(), boottime()
         rows = await self._db.pool.fetch(
-            _CLAIM, owner, self._name, self._clock.now(), min(room, 250), self._lane.timeout, list(fact_types()))
+            _CLAIM, owner, self._name, self._clock.now(), min(room, 250), self._lane.timeout, list(fact_types())
+        )
         for row in rows:
             self._inflight += 1
             call = self._claimed(row, owner, began)
@@ -200,17 +216,35 @@ class LaneRunner:
     def _claimed(self, row: Any, owner: UUID, began: float) -> Claimed:
         ask = fact_types()[row["type"]].model_validate_json(row["body"])
         left = (row["deadline"] - row["real"]).total_seconds() if row["deadline"] else 0.0
-        this = Try(row["name"], row["tries"], row["unsure"], began + (left if not row["unsure"] else self._lane.timeout.total_seconds()),
-                   row["tenant"], self._clock.now(), row["subject"], row["correlation"])
-        return Claimed(row["id"], owner, ask, this, Cause(row["subject"], row["tenant"], row["correlation"], row["id"]), row["looks"],
-                       left + self._lane.transport_bound.total_seconds(), row["give_up_at"] > row["real"])
+        this = Try(
+            row["name"],
+            row["tries"],
+            row["unsure"],
+            began + (left if not row["unsure"] else self._lane.timeout.total_seconds()),
+            row["tenant"],
+            self._clock.now(),
+            row["subject"],
+            row["correlation"],
+        )
+        return Claimed(
+            row["id"],
+            owner,
+            ask,
+            this,
+            Cause(row["subject"], row["tenant"], row["correlation"], row["id"]),
+            row["looks"],
+            left + self._lane.transport_bound.total_seconds(),
+            row["give_up_at"] > row["real"],
+        )
 
     async def _one(self, call: Claimed) -> None:
         started = time.perf_counter()
         try:
             outcome = await (self._reconcile(call) if call.this.unsure else self._perform(call))
         except Exception as error:
-            log.exception("a performer failed in a way nobody foresaw", extra={"lane": self._name, "call": call.this.name})
+            log.exception(
+                "a performer failed in a way nobody foresaw", extra={"lane": self._name, "call": call.this.name}
+            )
             outcome = Outcome(call, "unknown", None, _back_off(call.this.number), True, error=repr(error)[:500])
         self._metrics.try_seconds.labels(self._name).observe(time.perf_counter() - started)
         self._metrics.tries.labels(self._name, outcome.word).inc()
@@ -230,7 +264,14 @@ class LaneRunner:
         except Invalid as error:
             return Outcome(call, "gave-up", performer.give_up(call.ask, this, False, str(error)), error=str(error))
         except (OutcomeUnknown, TimeoutError) as error:
-            return Outcome(call, "unknown", None, timedelta(milliseconds=200), True, error=str(error) or "no answer before the deadline")
+            return Outcome(
+                call,
+                "unknown",
+                None,
+                timedelta(milliseconds=200),
+                True,
+                error=str(error) or "no answer before the deadline",
+            )
         if isinstance(steps, NotYet):
             return Outcome(call, "not-yet", None, steps.ask_again, refund=1)
         return Outcome(call, "ended", steps)
@@ -241,7 +282,9 @@ class LaneRunner:
             async with asyncio.timeout(self._lane.timeout.total_seconds()):
                 steps = await performer.reconcile(call.ask, this)
         except Transient as error:
-            return Outcome(call, "transient", None, error.retry_after or _back_off(3), True, call.looks, error=str(error))
+            return Outcome(
+                call, "transient", None, error.retry_after or _back_off(3), True, call.looks, error=str(error)
+            )
         except Exception as error:
             if call.looks + 1 >= INCONCLUSIVE_LOOKS:
                 return Outcome(call, "gave-up", performer.give_up(call.ask, this, True, str(error)), error=str(error))
@@ -250,9 +293,13 @@ class LaneRunner:
             return Outcome(call, "ended", steps)
         if call.absent_after > 0 and holds("sleeper"):
             # A frozen process may still wake and send: absent is proof only after its deadline and the transport bound.
-            return Outcome(call, "absent-early", None, timedelta(seconds=min(call.absent_after, 60.0)), True, call.looks)
+            return Outcome(
+                call, "absent-early", None, timedelta(seconds=min(call.absent_after, 60.0)), True, call.looks
+            )
         if not call.patient or this.number >= self._lane.tries:
-            return Outcome(call, "gave-up", performer.give_up(call.ask, this, False, f"proved absent after {this.number} tries"))
+            return Outcome(
+                call, "gave-up", performer.give_up(call.ask, this, False, f"proved absent after {this.number} tries")
+            )
         return Outcome(call, "absent", None)
 
     async def _write_outcomes(self, woken: asyncio.Event, ring: Callable[[set[str]], None]) -> None:
@@ -274,7 +321,10 @@ class LaneRunner:
                 return await self._write(outcomes, evidence=refused < 2)
             except Exception as error:
                 if is_lost(error):
-                    log.warning("the database went away; writing outcomes again soon", extra={"lane": self._name, "error": repr(error)})
+                    log.warning(
+                        "the database went away; writing outcomes again soon",
+                        extra={"lane": self._name, "error": repr(error)},
+                    )
                     await asyncio.sleep(0.3)
                     continue
                 if len(outcomes) > 1:
@@ -282,28 +332,40 @@ class LaneRunner:
                     for one in outcomes:
                         words |= await self._write_until_done([one])
                     return words
-                log.exception("an outcome cannot be written", extra={"lane": self._name, "call": outcomes[0].call.this.name})
-                outcomes = [Outcome(outcomes[0].call, "unknown", None, timedelta(seconds=30), True, error=repr(error)[:500])]
+                log.exception(
+                    "an outcome cannot be written", extra={"lane": self._name, "call": outcomes[0].call.this.name}
+                )
+                outcomes = [
+                    Outcome(outcomes[0].call, "unknown", None, timedelta(seconds=30), True, error=repr(error)[:500])
+                ]
                 refused += 1
 
     async def _write(self, outcomes: Sequence[Outcome], evidence: bool = True) -> set[str]:
         ending = [o for o in outcomes if o.steps is not None]
         back = [o for o in outcomes if o.steps is None]
-        async with self._db.pool.acquire() as tx:
-            async with tx.transaction():
-                won: set[UUID] = set()
-                for owner in {o.call.owner for o in outcomes}:
-                    own = [o.call.id for o in ending if o.call.owner == owner]
-                    freed = await tx.fetch(_END, own, owner, not holds("outcome"))
-                    won |= {r["id"] for r in freed} if holds("outcome") else set(own)
-                    await promote(tx, {(r["lane"], r["subject"]) for r in freed})
-                    won |= await self._put_back(tx, [o for o in back if o.call.owner == owner], owner)
-                if self._lane.record is not None and evidence:
-                    await self._lane.record(tx, [
-                        Tried(o.call.ask, o.call.this, o.word if o.call.id in won else "lost", o.error, o.steps or ()) for o in outcomes])
-                words = await write(tx, self._source, [
-                    (o.call.cause, step) for o in ending if o.call.id in won for step in o.steps or ()], self._clock.now())
-                await point(f"{self._short}.before-commit")
+        async with self._db.pool.acquire() as tx, tx.transaction():
+            won: set[UUID] = set()
+            for owner in {o.call.owner for o in outcomes}:
+                own = [o.call.id for o in ending if o.call.owner == owner]
+                freed = await tx.fetch(_END, own, owner, not holds("outcome"))
+                won |= {r["id"] for r in freed} if holds("outcome") else set(own)
+                await promote(tx, {(r["lane"], r["subject"]) for r in freed})
+                won |= await self._put_back(tx, [o for o in back if o.call.owner == owner], owner)
+            if self._lane.record is not None and evidence:
+                await self._lane.record(
+                    tx,
+                    [
+                        Tried(o.call.ask, o.call.this, o.word if o.call.id in won else "lost", o.error, o.steps or ())
+                        for o in outcomes
+                    ],
+                )
+            words = await write(
+                tx,
+                self._source,
+                [(o.call.cause, step) for o in ending if o.call.id in won for step in o.steps or ()],
+                self._clock.now(),
+            )
+            await point(f"{self._short}.before-commit")
         await point(f"{self._short}.after-commit")
         return words | ({f"lane:{self._name}"} if ending else set())
 
@@ -335,7 +397,8 @@ async def sweep(tx: Any, dead_after: timedelta = timedelta(seconds=8)) -> int:
     await tx.execute("delete from log.member where seen_at < now() - $1::interval", dead_after)
     freed = await tx.fetch(
         "update log.call c set owner = null, unsure = true, looks = 0 where owner is not null "
-        "and not exists (select 1 from log.member m where m.id = c.owner) returning id")
+        "and not exists (select 1 from log.member m where m.id = c.owner) returning id"
+    )
     return len(freed)
 
 
@@ -343,7 +406,8 @@ async def mend_queues(tx: Any) -> None:
     """A queue whose head was never made ready (two transactions passed each other) gets one."""
     stuck = await tx.fetch(
         "select distinct on (lane, subject) lane, subject from log.call c where not ready "
-        "and not exists (select 1 from log.call r where r.lane = c.lane and r.subject = c.subject and r.ready) limit 1000")
+        "and not exists (select 1 from log.call r where r.lane = c.lane and r.subject = c.subject and r.ready) limit 1000"
+    )
     await promote(tx, {(r["lane"], r["subject"]) for r in stuck})
 
 
@@ -353,8 +417,21 @@ async def ring_timers(tx: Any, source: Source, now: datetime, limit: int = 500) 
     rows = await tx.fetch(
         "delete from log.timer t using (select grp, subject, name from log.timer where grp = $1 and due <= $2 "
         "and type = any($4) order by due limit $3 for update skip locked) d where (t.grp, t.subject, t.name) = (d.grp, d.subject, d.name) "
-        "returning t.subject, t.type, t.tenant, t.correlation, t.cause, t.body", source.group, now, limit, list(types))
-    return len(rows), await write(tx, source, [
-        (Cause(r["subject"], r["tenant"], r["correlation"], r["cause"]), Tell(types[r["type"]].model_validate_json(r["body"])))
-        for r in rows], now)
-
+        "returning t.subject, t.type, t.tenant, t.correlation, t.cause, t.body",
+        source.group,
+        now,
+        limit,
+        list(types),
+    )
+    return len(rows), await write(
+        tx,
+        source,
+        [
+            (
+                Cause(r["subject"], r["tenant"], r["correlation"], r["cause"]),
+                Tell(types[r["type"]].model_validate_json(r["body"])),
+            )
+            for r in rows
+        ],
+        now,
+    )

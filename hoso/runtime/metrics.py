@@ -13,7 +13,9 @@ class Metrics:
         r = self.registry
         self.handled = Counter("hoso_events_handled", "Events handled and committed", ["group", "topic"], registry=r)
         self.batch_seconds = Histogram("hoso_batch_seconds", "Time of one consumer transaction", ["group"], registry=r)
-        self.held = Counter("hoso_units_held", "Units held because an event could not be handled", ["group", "reason"], registry=r)
+        self.held = Counter(
+            "hoso_units_held", "Units held because an event could not be handled", ["group", "reason"], registry=r
+        )
         self.dead = Counter("hoso_dead_letters", "Records in which no unit can be found", ["group"], registry=r)
         self.fenced = Counter("hoso_fenced", "Batches given up because the position had moved", ["group"], registry=r)
         self.tries = Counter("hoso_call_tries", "Tries of calls by outcome", ["lane", "outcome"], registry=r)
@@ -22,6 +24,8 @@ class Metrics:
         self.circuit_open = Gauge("hoso_lane_circuit_open", "1 while a lane's circuit is open", ["lane"], registry=r)
         self.timers = Counter("hoso_timers_rung", "Timers that came back as events", ["group"], registry=r)
         self.lag_records = Gauge("hoso_lag_records", "Records not yet handled", ["group", "topic"], registry=r)
-        self.lag_seconds = Gauge("hoso_lag_seconds", "Age of the oldest record not yet handled", ["group", "topic"], registry=r)
+        self.lag_seconds = Gauge(
+            "hoso_lag_seconds", "Age of the oldest record not yet handled", ["group", "topic"], registry=r
+        )
         self.waiting = Gauge("hoso_calls_waiting_seconds", "Age of the oldest call that is due", ["lane"], registry=r)
         self.held_units = Gauge("hoso_held_units", "Units held now", ["group"], registry=r)

@@ -134,9 +134,21 @@ async def _ask(tx: Any, source: Source, calls: Sequence[tuple[Cause, Call]], now
         if not waiting:
             return
         rows = [
-            (uuid7(), c.lane, cause.tenant, c.subject, c.name, c.ask.TYPE, cause.correlation, cause.id or cause.correlation,
-             c.ask.__pydantic_serializer__.to_json(c.ask), c.due or now, source.keep_trying.get(c.lane, timedelta(days=1)))
-            for cause, c in waiting]
+            (
+                uuid7(),
+                c.lane,
+                cause.tenant,
+                c.subject,
+                c.name,
+                c.ask.TYPE,
+                cause.correlation,
+                cause.id or cause.correlation,
+                c.ask.__pydantic_serializer__.to_json(c.ask),
+                c.due or now,
+                source.keep_trying.get(c.lane, timedelta(days=1)),
+            )
+            for cause, c in waiting
+        ]
         written = await tx.fetch(_CALLS, source.group, *columns(rows), ready)
         names = {r["name"] for r in written}
         waiting = [pair for pair in waiting if pair[1].name not in names]
@@ -145,7 +157,10 @@ async def _ask(tx: Any, source: Source, calls: Sequence[tuple[Cause, Call]], now
 async def _withdraw(tx: Any, group: str, names: Sequence[str]) -> None:
     gone = await tx.fetch(
         "delete from log.call where grp = $1 and name = any($2) and owner is null and deadline is null and not unsure "
-        "returning name, lane, subject", group, names)
+        "returning name, lane, subject",
+        group,
+        names,
+    )
     if gone:
         await tx.execute("delete from log.asked where grp = $1 and name = any($2)", group, [r["name"] for r in gone])
         await promote(tx, {(r["lane"], r["subject"]) for r in gone})
@@ -161,7 +176,8 @@ async def promote(tx: Any, freed: set[tuple[str, UUID]]) -> None:
         "  select n.id from unnest($1::text[], $2::uuid[]) as f(lane, subject) cross join lateral ("
         "    select c.id from log.call c where c.lane = f.lane and c.subject = f.subject order by c.seq limit 1) n"
         "  where not exists (select 1 from log.call r where r.lane = f.lane and r.subject = f.subject and r.ready))",
-        *columns(queues))
+        *columns(queues),
+    )
 
 
 async def _set_timers(tx: Any, group: str, timers: dict[tuple[UUID, str], tuple[Cause, Timer] | None]) -> None:
@@ -170,7 +186,9 @@ async def _set_timers(tx: Any, group: str, timers: dict[tuple[UUID, str], tuple[
         await tx.execute(
             "delete from log.timer t using unnest($2::uuid[], $3::text[]) as g(subject, name) "
             "where t.grp = $1 and (t.subject, t.name) = (g.subject, g.name)",
-            group, *columns(gone))
+            group,
+            *columns(gone),
+        )
     kept = sorted((key, value) for key, value in timers.items() if value is not None)
     if kept:
         await tx.execute(
@@ -179,6 +197,18 @@ async def _set_timers(tx: Any, group: str, timers: dict[tuple[UUID, str], tuple[
             "on conflict (grp, subject, name) do update set due = excluded.due, type = excluded.type, "
             "correlation = excluded.correlation, cause = excluded.cause, body = excluded.body",
             group,
-            *columns([
-                (*key, timer.due, timer.fact.TYPE, cause.tenant, cause.correlation, cause.id or cause.correlation,
-                 timer.fact.__pydantic_serializer__.to_json(timer.fact)) for key, (cause, timer) in kept]))
+            *columns(
+                [
+                    (
+                        *key,
+                        timer.due,
+                        timer.fact.TYPE,
+                        cause.tenant,
+                        cause.correlation,
+                        cause.id or cause.correlation,
+                        timer.fact.__pydantic_serializer__.to_json(timer.fact),
+                    )
+                    for key, (cause, timer) in kept
+                ]
+            ),
+        )

@@ -42,14 +42,28 @@ class PostgresUnitRegistry:
         await tx.execute(
             "insert into store.unit(unit, tenant, row_key, unit_code) select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) "
             "on conflict do nothing",
-            [uuid7() for _ in wanted], [tenant] * len(wanted), [k[0] for k in wanted], [k[1] for k in wanted])
+            [uuid7() for _ in wanted],
+            [tenant] * len(wanted),
+            [k[0] for k in wanted],
+            [k[1] for k in wanted],
+        )
         await tx.execute(
             "insert into store.unit(unit, tenant, row_key, unit_code) select u, $2, k, null from unnest($1::uuid[], $3::text[]) as t(u, k) "
             "where not exists (select 1 from store.unit s where s.tenant = $2 and s.row_key = k) on conflict do nothing",
-            [uuid7() for _ in wanted], tenant, [k[0] for k in wanted])
-        rows = await tx.fetch("select unit, row_key, unit_code from store.unit where tenant = $1 and row_key = any($2)", tenant, [k[0] for k in wanted])
+            [uuid7() for _ in wanted],
+            tenant,
+            [k[0] for k in wanted],
+        )
+        rows = await tx.fetch(
+            "select unit, row_key, unit_code from store.unit where tenant = $1 and row_key = any($2)",
+            tenant,
+            [k[0] for k in wanted],
+        )
         found = {r["row_key"]: r for r in rows}
-        return [Claimed(found[k.text]["unit"], k.unit_code is not None and found[k.text]["unit_code"] != k.unit_code) for k in keys]
+        return [
+            Claimed(found[k.text]["unit"], k.unit_code is not None and found[k.text]["unit_code"] != k.unit_code)
+            for k in keys
+        ]
 
     async def give_code(self, tx: Any, unit: UUID, unit_code: str) -> bool:
         """Note a code that came later. False when another unit holds it."""

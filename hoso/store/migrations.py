@@ -61,9 +61,13 @@ async def migrate(db: Any, environment: str) -> list[Migration]:
     async with db.transaction():
         await db.execute("select pg_advisory_xact_lock(hashtext('hoso.migration'))")
         ours = await db.fetchval("select to_regclass('hoso.migration')")
-        theirs = await db.fetchval("select string_agg(nspname, ', ' order by 1) from pg_namespace where nspname = any($1)", list(PARTS))
+        theirs = await db.fetchval(
+            "select string_agg(nspname, ', ' order by 1) from pg_namespace where nspname = any($1)", list(PARTS)
+        )
         if ours is None and theirs:
-            raise HosoError(f"this database has schemas that hoso did not make ({theirs}): it is not ours; give HOSO_DATABASE an empty one")
+            raise HosoError(
+                f"this database has schemas that hoso did not make ({theirs}): it is not ours; give HOSO_DATABASE an empty one"
+            )
         await db.execute(_TABLE)
         await db.execute("insert into hoso.installation(environment) values ($1) on conflict do nothing", environment)
         await _same_environment(db, environment)
@@ -72,7 +76,9 @@ async def migrate(db: Any, environment: str) -> list[Migration]:
         for migration in known():
             if (migration.part, migration.version) not in done:
                 await db.execute(migration.sql)
-                await db.execute("insert into hoso.migration(part, version) values ($1, $2)", migration.part, migration.version)
+                await db.execute(
+                    "insert into hoso.migration(part, version) values ($1, $2)", migration.part, migration.version
+                )
                 applied.append(migration)
     return applied
 
@@ -85,7 +91,9 @@ async def check(db: Any, environment: str) -> None:
     _refuse_newer(done)
     missing = [f"{m.part} {m.version}" for m in known() if (m.part, m.version) not in done]
     if missing:
-        raise SchemaMismatch(f"the database is older than this code (missing: {', '.join(missing)}): run `hoso migrate`")
+        raise SchemaMismatch(
+            f"the database is older than this code (missing: {', '.join(missing)}): run `hoso migrate`"
+        )
     await _same_environment(db, environment)
 
 
@@ -93,11 +101,15 @@ def _refuse_newer(done: set[tuple[str, int]]) -> None:
     newer = sorted(done - {(m.part, m.version) for m in known()})
     if newer:
         names = ", ".join(f"{part} {version}" for part, version in newer)
-        raise SchemaMismatch(f"the database is newer than this code (it has: {names}): install the release that made it")
+        raise SchemaMismatch(
+            f"the database is newer than this code (it has: {names}): install the release that made it"
+        )
 
 
 async def _same_environment(db: Any, environment: str) -> None:
     theirs = await db.fetchval("select environment from hoso.installation")
     if theirs != environment:
-        raise HosoError(f"this database belongs to the environment '{theirs}', this process runs in '{environment}': "
-                        "they are never mixed; mend HOSO_ENVIRONMENT or HOSO_DATABASE")
+        raise HosoError(
+            f"this database belongs to the environment '{theirs}', this process runs in '{environment}': "
+            "they are never mixed; mend HOSO_ENVIRONMENT or HOSO_DATABASE"
+        )

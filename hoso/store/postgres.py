@@ -37,10 +37,18 @@ class Database:
                 break
             except (OSError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError) as error:
                 if time.monotonic() > until:
-                    raise HosoError(f"no database answers at {redacted(url)}: {error}; is it running, is HOSO_DATABASE right?") from error
+                    raise HosoError(
+                        f"no database answers at {redacted(url)}: {error}; is it running, is HOSO_DATABASE right?"
+                    ) from error
                 await asyncio.sleep(0.2)
-            except (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError, ValueError) as error:
-                raise HosoError(f"the database at {redacted(url)} does not let us in: {error}; mend HOSO_DATABASE") from error
+            except (
+                asyncpg.InvalidCatalogNameError,
+                asyncpg.InvalidAuthorizationSpecificationError,
+                ValueError,
+            ) as error:
+                raise HosoError(
+                    f"the database at {redacted(url)} does not let us in: {error}; mend HOSO_DATABASE"
+                ) from error
         return cls(url, pool, await _pool(url, name, quick, "off"))
 
     async def connect(self) -> asyncpg.Connection:

@@ -43,9 +43,13 @@ class KeyRing:
     def read(cls, path: Path) -> KeyRing:
         """Raises SettingsError with what to mend."""
         try:
-            lines = [line.strip() for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
+            lines = [
+                line.strip() for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")
+            ]
         except OSError as error:
-            raise SettingsError(f"the key-encryption key {path} cannot be read ({error.strerror}): make one with `hoso vault new-key`") from error
+            raise SettingsError(
+                f"the key-encryption key {path} cannot be read ({error.strerror}): make one with `hoso vault new-key`"
+            ) from error
         keys = {}
         for line in lines:
             name, _, text = line.partition(":")
@@ -54,7 +58,9 @@ class KeyRing:
             except ValueError:
                 keys[name] = b""
             if len(keys[name]) != 32 or not name:
-                raise SettingsError(f"{path}: each line is <id>:<base64 of 32 bytes>; make one with `hoso vault new-key`")
+                raise SettingsError(
+                    f"{path}: each line is <id>:<base64 of 32 bytes>; make one with `hoso vault new-key`"
+                )
         if not keys:
             raise SettingsError(f"{path} holds no key: make one with `hoso vault new-key`")
         return cls(keys)
@@ -79,7 +85,9 @@ class KeyRing:
         try:
             return aes_key_unwrap(self._keys[kek], wrapped)
         except (KeyError, InvalidUnwrap) as error:
-            raise SettingsError(f"the vault's keys were wrapped by key-encryption key '{kek}', which is not in the key file: put it back") from error
+            raise SettingsError(
+                f"the vault's keys were wrapped by key-encryption key '{kek}', which is not in the key file: put it back"
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,21 +129,30 @@ class Vault:
             "with alive as (select id from store.vault_key where id = any($2) and destroyed_at is null), kept as ("
             "insert into store.vault_item(id, key, sealed) select r.* from unnest($1::uuid[], $2::uuid[], $3::bytea[]) as r(id, key, sealed) "
             "join alive on alive.id = r.key on conflict do nothing) select id from alive",
-            [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows])
+            [r[0] for r in rows],
+            [r[1] for r in rows],
+            [r[2] for r in rows],
+        )
         if len(alive) < len({r[1] for r in rows}):
-            raise Erased("what was to be sealed belongs to a scope that was erased meanwhile; nothing more is sealed under it")
+            raise Erased(
+                "what was to be sealed belongs to a scope that was erased meanwhile; nothing more is sealed under it"
+            )
         return [r[0] for r in rows]
 
     async def get(self, ref: UUID) -> bytes:
         """Open. Raises Erased when it is gone."""
         row = await self._pool.fetchrow(
             "select i.sealed, k.tenant, k.scope, k.purpose, k.kek, k.wrapped from store.vault_item i join store.vault_key k on k.id = i.key "
-            "where i.id = $1 and k.destroyed_at is null", ref)
+            "where i.id = $1 and k.destroyed_at is null",
+            ref,
+        )
         if row is None:
             raise Erased(f"{ref} is not in the vault: it was erased, or its 48 hours are over")
         cipher = AESGCM(self._keys.unwrap(row["kek"], row["wrapped"]))
         try:
-            return cipher.decrypt(row["sealed"][:12], row["sealed"][12:], ref.bytes + _bound(row["tenant"], row["scope"], row["purpose"]))
+            return cipher.decrypt(
+                row["sealed"][:12], row["sealed"][12:], ref.bytes + _bound(row["tenant"], row["scope"], row["purpose"])
+            )
         except InvalidTag as error:
             raise HosoError(f"{ref} does not open: the sealed bytes were changed or moved") from error
 
@@ -147,23 +164,39 @@ class Vault:
         """Erase everything of a scope and purpose by destroying its key; copies in backups do not open either."""
         self._known = OrderedDict((k, v) for k, v in self._known.items() if (k[1], k[2]) != (scope, purpose))
         async with self._pool.acquire() as tx, tx.transaction():
-            await tx.execute("delete from store.vault_item i using store.vault_key k where k.id = i.key and k.scope = $1 and k.purpose = $2", scope, purpose)
-            await tx.execute("update store.vault_key set wrapped = ''::bytea, destroyed_at = now() where scope = $1 and purpose = $2", scope, purpose)
+            await tx.execute(
+                "delete from store.vault_item i using store.vault_key k where k.id = i.key and k.scope = $1 and k.purpose = $2",
+                scope,
+                purpose,
+            )
+            await tx.execute(
+                "update store.vault_key set wrapped = ''::bytea, destroyed_at = now() where scope = $1 and purpose = $2",
+                scope,
+                purpose,
+            )
 
     async def expire_codes(self, hours: int = 48) -> int:
         """Erase codes older than `hours`, used or not. Returns how many."""
         done: str = await self._pool.execute(
             "delete from store.vault_item i using store.vault_key k where k.id = i.key and k.purpose = 'code' "
-            "and i.made_at < now() - make_interval(hours => $1)", hours)
+            "and i.made_at < now() - make_interval(hours => $1)",
+            hours,
+        )
         return int(done.split()[-1])
 
     async def rewrap(self) -> int:
         """Wrap every data key anew with the current key-encryption key. Returns how many were old."""
         rows = await self._pool.fetch(
-            "select id, kek, wrapped from store.vault_key where kek <> $1 and destroyed_at is null", self._keys.current)
+            "select id, kek, wrapped from store.vault_key where kek <> $1 and destroyed_at is null", self._keys.current
+        )
         for row in rows:
             key = self._keys.unwrap(row["kek"], row["wrapped"])
-            await self._pool.execute("update store.vault_key set kek = $2, wrapped = $3 where id = $1", row["id"], self._keys.current, self._keys.wrap(key))
+            await self._pool.execute(
+                "update store.vault_key set kek = $2, wrapped = $3 where id = $1",
+                row["id"],
+                self._keys.current,
+                self._keys.wrap(key),
+            )
         return len(rows)
 
     async def _keys_of(self, wanted: set[Where]) -> dict[Where, tuple[UUID, AESGCM]]:
@@ -178,14 +211,22 @@ class Vault:
                 "insert into store.vault_key(id, tenant, scope, purpose, kek, wrapped) "
                 "select i, t, s, p, $5, w from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $6::bytea[]) as x(i, t, s, p, w) "
                 "on conflict (tenant, scope, purpose) do nothing returning id, tenant, scope, purpose, kek, wrapped, destroyed_at",
-                [uuid7() for _ in unknown], *columns, self._keys.current, [self._keys.wrap(AESGCM.generate_key(256)) for _ in unknown])
+                [uuid7() for _ in unknown],
+                *columns,
+                self._keys.current,
+                [self._keys.wrap(AESGCM.generate_key(256)) for _ in unknown],
+            )
             if len(rows) < len(unknown):
                 rows = await self._pool.fetch(
                     "select k.* from store.vault_key k join unnest($1::text[], $2::uuid[], $3::text[]) as x(t, s, p) "
-                    "on (k.tenant, k.scope, k.purpose) = (x.t, x.s, x.p)", *columns)
+                    "on (k.tenant, k.scope, k.purpose) = (x.t, x.s, x.p)",
+                    *columns,
+                )
             for row in rows:
                 if row["destroyed_at"] is not None:
-                    raise Erased(f"what {row['scope']} kept for '{row['purpose']}' was erased; nothing more is sealed under it")
+                    raise Erased(
+                        f"what {row['scope']} kept for '{row['purpose']}' was erased; nothing more is sealed under it"
+                    )
                 where = (row["tenant"], row["scope"], row["purpose"])
                 self._known[where] = (row["id"], AESGCM(self._keys.unwrap(row["kek"], row["wrapped"])))
         found = {where: self._known[where] for where in wanted}

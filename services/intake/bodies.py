@@ -59,7 +59,9 @@ async def read_fields(request: Request, limit: int = 64 * 1024) -> dict[str, str
     try:
         found: Any = json.loads(body)
         body.decode("utf-8")
-        json.dumps(found, ensure_ascii=False).encode()  # "\ud800" is JSON, and no text: nothing could store or repeat it
+        json.dumps(
+            found, ensure_ascii=False
+        ).encode()  # "\ud800" is JSON, and no text: nothing could store or repeat it
     except (ValueError, RecursionError) as error:
         raise Problem(400, "bad-json", "JSON không đọc được", "Gửi một đối tượng JSON bằng UTF-8.") from error
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):

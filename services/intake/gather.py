@@ -54,7 +54,7 @@ class Gatherer:
     async def _answer(self, batch: list[_Waiting]) -> None:
         try:
             outcomes, ring = await self._commit(batch)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to those who wait for the answer
+        except Exception as error:
             if len(batch) > 1 and not is_lost(error):
                 for waiting in batch:
                     await self._answer([waiting])

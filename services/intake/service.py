@@ -63,4 +63,3 @@ def intake(needs: Needs) -> Intake:
     )
     consumer = Service(GROUP, (*topics_read_by(GROUP), REQUESTS), Projection(), handle, {LANE: lane})
     return Intake(build_app(rooms), batches, consumer)
-

@@ -94,7 +94,9 @@ def _first_with_header(pages: Iterator[Page]) -> Sheet:
         if place is None:
             continue
         number, cells = head[place]
-        headers = tuple(shown(cell).replace("\0", "").strip() for cell in cells)  # a note of it is kept where no NUL can be
+        headers = tuple(
+            shown(cell).replace("\0", "").strip() for cell in cells
+        )  # a note of it is kept where no NUL can be
         try:
             keys, notes = _columns(headers)
         except SheetError as error:

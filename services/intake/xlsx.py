@@ -7,6 +7,7 @@ would ask for 17 billion cells.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import io
 import re
@@ -176,8 +177,6 @@ def _look(stream: Any, *, whole: bool) -> _Survey:
     parser.StartDoctypeDeclHandler = refuse
     parser.StartElementHandler = start
     parser.EndElementHandler = end
-    try:
+    with contextlib.suppress(_Enough):
         parser.ParseFile(stream)
-    except _Enough:
-        pass
     return survey

@@ -24,8 +24,15 @@ class Projection:
             "insert into ops.timeline(enrolment, unit, tenant, at, type, event, cause, data) "
             "select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::text[], $6::uuid[], $7::uuid[], $8::jsonb[]) "
             "on conflict (event) do nothing",
-            [e.correlationid for e in events], [e.subject for e in events], [e.tenant for e in events], [e.time for e in events],
-            [e.type for e in events], [e.id for e in events], [e.causationid for e in events], [e.data.model_dump_json() for e in events])
+            [e.correlationid for e in events],
+            [e.subject for e in events],
+            [e.tenant for e in events],
+            [e.time for e in events],
+            [e.type for e in events],
+            [e.id for e in events],
+            [e.causationid for e in events],
+            [e.data.model_dump_json() for e in events],
+        )
         await self._enrolments(tx, events)
 
     async def _enrolments(self, tx: Any, events: Sequence[Event[Any]]) -> None:
@@ -37,11 +44,21 @@ class Projection:
                 "select e, u, t, c, n, q, b, r, 'requested', a, a from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], "
                 "$6::text[], $7::uuid[], $8::int[], $9::timestamptz[]) as x(e, u, t, c, n, q, b, r, a) "
                 "on conflict (enrolment) do update set name = excluded.name",
-                [e.data.enrolment for e in rows], [e.subject for e in rows], [e.tenant for e in rows], [e.data.form.unit_code for e in rows],
-                [e.data.form.name for e in rows], [e.data.request for e in rows], [e.data.batch for e in rows], [e.data.row for e in rows],
-                [e.time for e in rows])
+                [e.data.enrolment for e in rows],
+                [e.subject for e in rows],
+                [e.tenant for e in rows],
+                [e.data.form.unit_code for e in rows],
+                [e.data.form.name for e in rows],
+                [e.data.request for e in rows],
+                [e.data.batch for e in rows],
+                [e.data.row for e in rows],
+                [e.time for e in rows],
+            )
         progressed = {
-            e.data.enrolment: e for e in events if isinstance(e.data, EnrolmentProgressed) and e.data.stage is not Stage.REFUSED_REQUEST}
+            e.data.enrolment: e
+            for e in events
+            if isinstance(e.data, EnrolmentProgressed) and e.data.stage is not Stage.REFUSED_REQUEST
+        }
         if progressed:
             rows = [progressed[key] for key in sorted(progressed)]
             await tx.execute(
@@ -54,7 +71,20 @@ class Projection:
                 "unit_code = coalesce(excluded.unit_code, ops.enrolment.unit_code), number = coalesce(excluded.number, ops.enrolment.number), "
                 "attempt = excluded.attempt, kind = excluded.kind, filed = excluded.filed, employees = excluded.employees, "
                 "changed_at = greatest(ops.enrolment.changed_at, excluded.changed_at)",
-                [e.data.enrolment for e in rows], [e.subject for e in rows], [e.tenant for e in rows], [e.data.unit_code for e in rows],
-                [e.data.request for e in rows], [e.data.batch for e in rows], [e.data.row for e in rows], [e.data.stage.value for e in rows],
-                [e.data.cause for e in rows], [e.data.message for e in rows], [e.data.number for e in rows], [e.data.attempt for e in rows],
-                [e.data.kind for e in rows], [e.data.filed for e in rows], [e.data.employees for e in rows], [e.time for e in rows])
+                [e.data.enrolment for e in rows],
+                [e.subject for e in rows],
+                [e.tenant for e in rows],
+                [e.data.unit_code for e in rows],
+                [e.data.request for e in rows],
+                [e.data.batch for e in rows],
+                [e.data.row for e in rows],
+                [e.data.stage.value for e in rows],
+                [e.data.cause for e in rows],
+                [e.data.message for e in rows],
+                [e.data.number for e in rows],
+                [e.data.attempt for e in rows],
+                [e.data.kind for e in rows],
+                [e.data.filed for e in rows],
+                [e.data.employees for e in rows],
+                [e.time for e in rows],
+            )

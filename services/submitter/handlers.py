@@ -18,8 +18,16 @@ def handle(ledger: Ledger, event: Event[Any], now: datetime) -> tuple[Ledger, Se
     match event.data:
         case FilingAsked() as ask:
             expected = MailExpected(
-                enrolment=ask.enrolment, dossier=ask.dossier, attempt=ask.attempt, kind=ask.kind, mailbox=ask.mailbox,
-                contact=ask.contact, unit_code=ask.unit_code, unit_name=ask.unit_name, tax_code=ask.tax_code)
+                enrolment=ask.enrolment,
+                dossier=ask.dossier,
+                attempt=ask.attempt,
+                kind=ask.kind,
+                mailbox=ask.mailbox,
+                contact=ask.contact,
+                unit_code=ask.unit_code,
+                unit_name=ask.unit_name,
+                tax_code=ask.tax_code,
+            )
             return (*ledger, ask), [Tell(expected), Call("agency.submit", event.subject, key_of(ask), ask)]
         case ActivationAsked() as ask:
             return ledger, [Call("agency.activate", event.subject, f"activate:{ask.enrolment}:{ask.go}", ask)]

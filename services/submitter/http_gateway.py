@@ -28,7 +28,10 @@ MAX_REPLY_BYTES = 2_000_000
 MAX_NAME = 64
 """Of a transaction, a dossier number or a code: what does not fit is no receipt, and must not grow an event beyond the log."""
 _OUTCOMES: dict[str, Literal["received", "accepted", "refused"]] = {
-    "TIEP_NHAN": "received", "CHAP_NHAN": "accepted", "TU_CHOI": "refused"}
+    "TIEP_NHAN": "received",
+    "CHAP_NHAN": "accepted",
+    "TU_CHOI": "refused",
+}
 
 
 class Late(Exception):
@@ -38,7 +41,9 @@ class Late(Exception):
 class HttpAgencyGateway:
     """One session, connections reused. After a 429 nothing is sent to the gateway until its Retry-After has passed."""
 
-    def __init__(self, url: str, sender: str, *, connections: int = 200, read_timeout: timedelta = timedelta(seconds=10)) -> None:
+    def __init__(
+        self, url: str, sender: str, *, connections: int = 200, read_timeout: timedelta = timedelta(seconds=10)
+    ) -> None:
         self._url = url.rstrip("/")
         self._sender = sender
         self._read_timeout = read_timeout.total_seconds()
@@ -49,7 +54,10 @@ class HttpAgencyGateway:
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._connections), auto_decompress=False, headers={"Accept-Encoding": "identity"})
+                connector=aiohttp.TCPConnector(limit=self._connections),
+                auto_decompress=False,
+                headers={"Accept-Encoding": "identity"},
+            )
         return self._session
 
     async def close(self) -> None:
@@ -58,9 +66,15 @@ class HttpAgencyGateway:
 
     async def submit(self, dossier: Dossier, key: str, deadline: float) -> Receipt:
         headers = {
-            "Content-Type": "application/xml", "Content-Length": str(len(dossier.data)), "X-Procedure": dossier.procedure,
-            "X-Unit-Code": dossier.unit_code, "X-Tax-Code": dossier.tax_code, "X-Sender": self._sender, "X-Contact": dossier.contact,
-            "Idempotency-Key": key}
+            "Content-Type": "application/xml",
+            "Content-Length": str(len(dossier.data)),
+            "X-Procedure": dossier.procedure,
+            "X-Unit-Code": dossier.unit_code,
+            "X-Tax-Code": dossier.tax_code,
+            "X-Sender": self._sender,
+            "X-Contact": dossier.contact,
+            "Idempotency-Key": key,
+        }
         if dossier.agency:
             headers["X-Agency"] = dossier.agency
         body = await self._write("/v1/dossiers", headers, dossier.data, deadline, "agency-submit")
@@ -72,7 +86,9 @@ class HttpAgencyGateway:
         try:
             return _one(await self._write("/v1/activations", headers, data, deadline, "agency-activate"))
         except Invalid as error:
-            raise Invalid(str(error).replace(code, "…")) from None  # the agency may repeat the code; an event never does
+            raise Invalid(
+                str(error).replace(code, "…")
+            ) from None  # the agency may repeat the code; an event never does
 
     async def find(self, dossier: Dossier, key: str) -> Sequence[Receipt]:
         query = {"unit_code": dossier.unit_code, "procedure": dossier.procedure, "sha256": dossier.sha256}
@@ -90,7 +106,9 @@ class HttpAgencyGateway:
         return found
 
     async def activated(self, transaction: str, unit_code: str) -> bool:
-        return _one(await self._read("/v1/activations", {"unit_code": unit_code, "transaction": transaction})).code == "00"
+        return (
+            _one(await self._read("/v1/activations", {"unit_code": unit_code, "transaction": transaction})).code == "00"
+        )
 
     async def roster(self, unit_code: str, page: int, size: int) -> RosterPage:
         body = await self._read("/v1/roster", {"unit_code": unit_code, "page": str(page), "size": str(size)})
@@ -115,7 +133,12 @@ class HttpAgencyGateway:
         total = max(0.001, seconds_left(deadline)) if holds("sleeper") else None
         try:
             async with self._client().post(
-                    self._url + path, data=body(), headers=headers, timeout=aiohttp.ClientTimeout(total=total), allow_redirects=False) as answer:
+                self._url + path,
+                data=body(),
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(total=total),
+                allow_redirects=False,
+            ) as answer:
                 text = await _limited(answer)
                 await point(f"{name}.after-answer")
                 return self._judge(answer, text)
@@ -125,15 +148,23 @@ class HttpAgencyGateway:
             raise OutcomeUnknown(f"no answer that counts: {type(error).__name__} {error}") from error
 
     async def _read(self, path: str, query: Any) -> bytes:
-        """Ask without effects."""
+        """Ask without effects. A question that was cut off was no look at all: it is asked again (Transient)."""
         self._refuse_while_paused()
         try:
             async with self._client().get(
-                    self._url + path, params=query, timeout=aiohttp.ClientTimeout(total=self._read_timeout), allow_redirects=False) as answer:
+                self._url + path,
+                params=query,
+                timeout=aiohttp.ClientTimeout(total=self._read_timeout),
+                allow_redirects=False,
+            ) as answer:
                 return self._judge(answer, await _limited(answer))
         except aiohttp.ClientConnectorError as error:
             raise Transient(f"the gateway refused the connection: {error}") from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except TimeoutError as error:
+            raise OutcomeUnknown(f"no answer that counts: {type(error).__name__} {error}") from error
+        except (aiohttp.ClientConnectionError, ConnectionError) as error:
+            raise Transient(f"the question was cut off: {type(error).__name__} {error}") from error
+        except (aiohttp.ClientError, OSError) as error:
             raise OutcomeUnknown(f"no answer that counts: {type(error).__name__} {error}") from error
 
     def _refuse_while_paused(self) -> None:
@@ -147,9 +178,14 @@ class HttpAgencyGateway:
             return body
         wait = _retry_after(answer.headers.get("Retry-After"))
         if status == 429 or (status == 503 and answer.headers.get("X-Processed") == "no"):
-            self._paused_until = max(self._paused_until, time.monotonic() + (wait or timedelta(seconds=1)).total_seconds())
+            self._paused_until = max(
+                self._paused_until, time.monotonic() + (wait or timedelta(seconds=1)).total_seconds()
+            )
             raise Transient(f"the gateway answered {status}: not processed", wait)
-        if not 400 <= status < 500 or status in (408, 409):  # also 201, 202, a redirect: none of them says "not processed"
+        if not 400 <= status < 500 or status in (
+            408,
+            409,
+        ):  # also 201, 202, a redirect: none of them says "not processed"
             raise OutcomeUnknown(f"the gateway answered {status}")
         said = "".join(sign if sign.isprintable() else " " for sign in body[:200].decode(errors="replace"))
         raise Invalid(f"the gateway answered {status}: {said}")
@@ -216,8 +252,13 @@ def _receipt(node: etree._Element) -> Receipt:
         raise OutcomeUnknown("a receipt has a transaction, number or code longer than any should be")
     steps = tuple(
         StepResult(
-            step=text("TEN", s)[:100], result=text("KET_QUA", s)[:150], code=text("MA_KET_QUA", s)[:MAX_NAME], at=_time(text("THOI_GIAN", s)))
-        for s in node.findall("BUOC"))
+            step=text("TEN", s)[:100],
+            result=text("KET_QUA", s)[:150],
+            code=text("MA_KET_QUA", s)[:MAX_NAME],
+            at=_time(text("THOI_GIAN", s)),
+        )
+        for s in node.findall("BUOC")
+    )
     return Receipt(outcome, names[0], names[1] or None, code, text("TTGDICH/MOTA_LOI")[:2000], steps)
 
 

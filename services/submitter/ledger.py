@@ -23,8 +23,15 @@ class LedgerStates:
             "insert into submitter.filing(dossier, attempt, enrolment, unit_code, kind, key, document, sha256) "
             "select * from unnest($1::uuid[], $2::int[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::text[]) "
             "on conflict do nothing",
-            [a.dossier for a in rows], [a.attempt for a in rows], [a.enrolment for a in rows], [a.unit_code for a in rows],
-            [a.kind for a in rows], [key_of(a) for a in rows], [a.document for a in rows], [a.sha256 for a in rows])
+            [a.dossier for a in rows],
+            [a.attempt for a in rows],
+            [a.enrolment for a in rows],
+            [a.unit_code for a in rows],
+            [a.kind for a in rows],
+            [key_of(a) for a in rows],
+            [a.document for a in rows],
+            [a.sha256 for a in rows],
+        )
 
 
 async def record(tx: Any, tried: Sequence[Tried]) -> None:
@@ -33,8 +40,12 @@ async def record(tx: Any, tried: Sequence[Tried]) -> None:
     if told:
         await tx.execute(
             "insert into submitter.try(name, try, unsure, outcome, error) select * from unnest($1::text[], $2::int[], $3::bool[], $4::text[], $5::text[])",
-            [t.this.name for t in told], [t.this.number for t in told], [t.this.unsure for t in told], [t.outcome for t in told],
-            [t.error[:500] for t in told])
+            [t.this.name for t in told],
+            [t.this.number for t in told],
+            [t.this.unsure for t in told],
+            [t.outcome for t in told],
+            [t.error[:500] for t in told],
+        )
     changes = [change for t in tried if t.outcome != "lost" for change in _changes(t)]
     if changes:
         await tx.execute(
@@ -42,7 +53,8 @@ async def record(tx: Any, tried: Sequence[Tried]) -> None:
             "number = coalesce(c.number, f.number), code = coalesce(c.code, f.code), text = coalesce(c.text, f.text), changed_at = now() "
             "from unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[]) "
             "as c(dossier, attempt, state, transaction, number, code, text) where (f.dossier, f.attempt) = (c.dossier, c.attempt)",
-            *[list(column) for column in zip(*sorted(changes, key=lambda c: (c[0], c[1])), strict=True)])
+            *[list(column) for column in zip(*sorted(changes, key=lambda c: (c[0], c[1])), strict=True)],
+        )
 
 
 Change = tuple[UUID, int, str, str | None, str | None, str | None, str | None]
@@ -55,9 +67,29 @@ def _changes(tried: Tried) -> list[Change]:
             case Tell(DossierReceived() as f):
                 changes.append((f.dossier, f.attempt, "received", f.transaction, f.number, None, None))
             case Tell(DossierDecided() as f):
-                changes.append((f.dossier, f.attempt, "accepted" if f.accepted else "refused", None, f.number, f.code, f.text[:500]))
+                changes.append(
+                    (
+                        f.dossier,
+                        f.attempt,
+                        "accepted" if f.accepted else "refused",
+                        None,
+                        f.number,
+                        f.code,
+                        f.text[:500],
+                    )
+                )
             case Tell(FilingUncertain() as f):
-                changes.append((f.dossier, f.attempt, "uncertain" if f.reached == "unknown" else "never", None, None, None, f.text[:500]))
+                changes.append(
+                    (
+                        f.dossier,
+                        f.attempt,
+                        "uncertain" if f.reached == "unknown" else "never",
+                        None,
+                        None,
+                        None,
+                        f.text[:500],
+                    )
+                )
     if not changes and tried.outcome == "unknown" and isinstance(tried.ask, FilingAsked):
         changes.append((tried.ask.dossier, tried.ask.attempt, "unknown", None, None, None, None))
     if not changes:

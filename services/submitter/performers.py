@@ -21,6 +21,7 @@ from hoso.store.vault import Erased
 from schemas.events import (
     ActivationAnswered,
     ActivationAsked,
+    ActivationOutcome,
     DossierDecided,
     DossierReceived,
     FilingAsked,
@@ -76,9 +77,18 @@ class SubmitDossier:
         return None
 
     def give_up(self, ask: FilingAsked, this: Try, reached: bool, error: str) -> Sequence[Step]:
-        return [Tell(FilingUncertain(
-            enrolment=ask.enrolment, dossier=ask.dossier, attempt=ask.attempt, kind=ask.kind, reached="unknown" if reached else "never",
-            text=error[:500]))]
+        return [
+            Tell(
+                FilingUncertain(
+                    enrolment=ask.enrolment,
+                    dossier=ask.dossier,
+                    attempt=ask.attempt,
+                    kind=ask.kind,
+                    reached="unknown" if reached else "never",
+                    text=error[:500],
+                )
+            )
+        ]
 
     async def _dossier(self, ask: FilingAsked) -> Dossier:
         try:
@@ -87,20 +97,35 @@ class SubmitDossier:
             raise Invalid(f"the signed document cannot be filed any more: {error}") from error
         if sha256(data).hexdigest() != ask.sha256:
             raise Invalid("the signed document is not the one that was asked to be filed")
-        return Dossier(data, ask.sha256, KINDS[ask.kind].procedure, ask.unit_code, ask.tax_code, ask.agency, ask.contact)
+        return Dossier(
+            data, ask.sha256, KINDS[ask.kind].procedure, ask.unit_code, ask.tax_code, ask.agency, ask.contact
+        )
 
     def _is_duplicate(self, receipt: Receipt) -> bool:
-        return receipt.outcome == "refused" and self._rejections.treatment(receipt.code, receipt.text) is Treatment.DUPLICATE
+        return (
+            receipt.outcome == "refused"
+            and self._rejections.treatment(receipt.code, receipt.text) is Treatment.DUPLICATE
+        )
 
     def _steps(self, ask: FilingAsked, this: Try, receipt: Receipt) -> Sequence[Step]:
         wanted = RepliesWanted(
-            enrolment=ask.enrolment, dossier=ask.dossier, attempt=ask.attempt, kind=ask.kind, transaction=receipt.transaction,
-            number=receipt.number)
+            enrolment=ask.enrolment,
+            dossier=ask.dossier,
+            attempt=ask.attempt,
+            kind=ask.kind,
+            transaction=receipt.transaction,
+            number=receipt.number,
+        )
         if receipt.outcome == "refused":
             return decision(wanted, receipt)
         received = DossierReceived(
-            enrolment=ask.enrolment, dossier=ask.dossier, attempt=ask.attempt, kind=ask.kind, transaction=receipt.transaction,
-            number=receipt.number)
+            enrolment=ask.enrolment,
+            dossier=ask.dossier,
+            attempt=ask.attempt,
+            kind=ask.kind,
+            transaction=receipt.transaction,
+            number=receipt.number,
+        )
         if receipt.outcome == "accepted":
             return [Tell(received), *decision(wanted, receipt)]
         poll = Call("agency.replies", this.subject, f"replies:{ask.dossier}:{ask.attempt}", wanted)
@@ -111,14 +136,28 @@ def numbered(ask: RepliesWanted, receipt: Receipt) -> list[Step]:
     """Tell the mail watcher the dossier number, as soon as there is one: a stop mail may name nothing else."""
     if receipt.number is None:
         return []
-    return [Tell(MailNumbered(enrolment=ask.enrolment, dossier=ask.dossier, attempt=ask.attempt, kind=ask.kind, number=receipt.number))]
+    return [
+        Tell(
+            MailNumbered(
+                enrolment=ask.enrolment, dossier=ask.dossier, attempt=ask.attempt, kind=ask.kind, number=receipt.number
+            )
+        )
+    ]
 
 
 def decision(ask: RepliesWanted, receipt: Receipt) -> list[Step]:
     """The agency has decided."""
     decided = DossierDecided(
-        enrolment=ask.enrolment, dossier=ask.dossier, attempt=ask.attempt, kind=ask.kind, number=receipt.number or ask.number,
-        accepted=receipt.outcome == "accepted", code=receipt.code, text=receipt.text[:1000], steps=receipt.steps[:50])
+        enrolment=ask.enrolment,
+        dossier=ask.dossier,
+        attempt=ask.attempt,
+        kind=ask.kind,
+        number=receipt.number or ask.number,
+        accepted=receipt.outcome == "accepted",
+        code=receipt.code,
+        text=receipt.text[:1000],
+        steps=receipt.steps[:50],
+    )
     return [*numbered(ask, receipt), Tell(decided)]
 
 
@@ -142,15 +181,28 @@ class PollReplies:
         return None
 
     def give_up(self, ask: RepliesWanted, this: Try, reached: bool, error: str) -> Sequence[Step]:
-        return [Tell(DossierDecided(
-            enrolment=ask.enrolment, dossier=ask.dossier, attempt=ask.attempt, kind=ask.kind, number=ask.number, accepted=False,
-            code="HOSO-NO-DECISION", text=error[:500]))]
+        return [
+            Tell(
+                DossierDecided(
+                    enrolment=ask.enrolment,
+                    dossier=ask.dossier,
+                    attempt=ask.attempt,
+                    kind=ask.kind,
+                    number=ask.number,
+                    accepted=False,
+                    code="HOSO-NO-DECISION",
+                    text=error[:500],
+                )
+            )
+        ]
 
 
 class ActivateUnit:
     """Gives the agency the code, never after its 24 hours. The code is destroyed by a call that follows the outcome."""
 
-    def __init__(self, gateway: AgencyGateway, vault: Vault, rejections: Rejections, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, gateway: AgencyGateway, vault: Vault, rejections: Rejections, now: Callable[[], datetime]
+    ) -> None:
         self._gateway = gateway
         self._vault = vault
         self._rejections = rejections
@@ -163,11 +215,14 @@ class ActivateUnit:
             code = (await opened(self._vault, ask.code)).decode()
         except Erased:
             return self._answer(ask, this, "expired", "", "mã đã bị xóa khỏi kho")
-        left = (ask.expires_at - self._now()).total_seconds()  # nothing is sent after the code's end, however long a connection takes
-        receipt = await self._gateway.activate(ask.number or "", ask.unit_code, code, min(this.deadline, boottime() + left))
+        # Nothing is sent after the code's end, however long a connection takes.
+        end = boottime() + (ask.expires_at - self._now()).total_seconds()
+        receipt = await self._gateway.activate(ask.number or "", ask.unit_code, code, min(this.deadline, end))
         if receipt.outcome != "refused":
             return self._answer(ask, this, "activated", receipt.code, "")
-        receipt = replace(receipt, text=receipt.text.replace(code, "…"))  # the agency may repeat the code; an event never does
+        # The agency may repeat the code; an event never does.
+        receipt = replace(receipt, text=receipt.text.replace(code, "…"))
+        outcome: ActivationOutcome
         match self._rejections.treatment(receipt.code, receipt.text):
             case Treatment.ALREADY_ACTIVE:
                 outcome = "activated"
@@ -189,11 +244,22 @@ class ActivateUnit:
     def give_up(self, ask: ActivationAsked, this: Try, reached: bool, error: str) -> Sequence[Step]:
         return self._answer(ask, this, "unknown" if reached else "refused", "", error[:500])
 
-    def _answer(self, ask: ActivationAsked, this: Try, outcome: str, code: str, text: str) -> Sequence[Step]:
+    def _answer(
+        self, ask: ActivationAsked, this: Try, outcome: ActivationOutcome, code: str, text: str
+    ) -> Sequence[Step]:
         answered = ActivationAnswered(
-            enrolment=ask.enrolment, dossier=ask.dossier, attempt=ask.attempt, go=ask.go,
-            outcome=outcome, code=code, text=text[:500])  # type: ignore[arg-type]
-        return [Tell(answered), Call("vault.spend", this.subject, f"spend:{ask.code}:{ask.go}", CodeSpent(code=ask.code))]
+            enrolment=ask.enrolment,
+            dossier=ask.dossier,
+            attempt=ask.attempt,
+            go=ask.go,
+            outcome=outcome,
+            code=code,
+            text=text[:500],
+        )
+        return [
+            Tell(answered),
+            Call("vault.spend", this.subject, f"spend:{ask.code}:{ask.go}", CodeSpent(code=ask.code)),
+        ]
 
 
 class SpendCode:

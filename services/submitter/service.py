@@ -28,16 +28,36 @@ class Bounds:
     at_once: int = 100
 
 
-def service(gateway: AgencyGateway, vault: Vault, rejections: Rejections, bounds: Bounds, now: Callable[[], datetime]) -> Service[Ledger]:
+def service(
+    gateway: AgencyGateway, vault: Vault, rejections: Rejections, bounds: Bounds, now: Callable[[], datetime]
+) -> Service[Ledger]:
     """The submitter, ready to be run."""
     nothing = timedelta(0)
     lanes = {
         "agency.submit": Lane(
-            SubmitDossier(gateway, vault, rejections), bounds.at_once, bounds.timeout, bounds.keep_trying, bounds.transport_bound, record=record),
+            SubmitDossier(gateway, vault, rejections),
+            bounds.at_once,
+            bounds.timeout,
+            bounds.keep_trying,
+            bounds.transport_bound,
+            record=record,
+        ),
         "agency.replies": Lane(
-            PollReplies(gateway, bounds.poll), bounds.at_once * 2, bounds.timeout, timedelta(days=30), nothing, record=record),
+            PollReplies(gateway, bounds.poll),
+            bounds.at_once * 2,
+            bounds.timeout,
+            timedelta(days=30),
+            nothing,
+            record=record,
+        ),
         "agency.activate": Lane(
-            ActivateUnit(gateway, vault, rejections, now), bounds.at_once, bounds.timeout, bounds.keep_trying, bounds.transport_bound, record=record),
+            ActivateUnit(gateway, vault, rejections, now),
+            bounds.at_once,
+            bounds.timeout,
+            bounds.keep_trying,
+            bounds.transport_bound,
+            record=record,
+        ),
         "agency.roster": Lane(FetchRoster(gateway, vault), bounds.at_once, bounds.timeout, bounds.keep_trying, nothing),
         "vault.spend": Lane(SpendCode(vault), 50, bounds.timeout, timedelta(days=2), nothing),
     }

@@ -97,7 +97,14 @@ def test_a_tenants_request_topic_is_known_by_its_pattern() -> None:
 
 def test_nobody_reads_what_nobody_writes() -> None:
     written = {producer for topic in TOPICS for producer in topic.producers}
-    assert written == {"hoso.intake", "hoso.enrolment", "hoso.signer", "hoso.submitter", "hoso.mail-watcher"}
+    assert written == {
+        "hoso.ops-cli",
+        "hoso.intake",
+        "hoso.enrolment",
+        "hoso.signer",
+        "hoso.submitter",
+        "hoso.mail-watcher",
+    }
     for topic in TOPICS:
         assert topic.consumers
 

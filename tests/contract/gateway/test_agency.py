@@ -27,6 +27,18 @@ def arrivals(agency: Agency, dossier: Dossier) -> list[dict[str, Any]]:
     return found
 
 
+async def refuses(agency: Agency) -> bool:
+    """Whether nobody listens any more: the outage begins a moment after it was asked for."""
+    try:
+        _, writer = await asyncio.open_connection(agency.host, agency.port)
+    except ConnectionRefusedError:
+        return True
+    except ConnectionError:
+        return False
+    writer.close()
+    return False
+
+
 async def decided(gateway: HttpAgencyGateway, transaction: str) -> Receipt:
     async def look() -> Receipt | None:
         found = (await gateway.replies([transaction])).get(transaction)
@@ -350,6 +362,8 @@ async def test_an_outage(
     try:
         filed = signed("QB0001K")
         own.post("/script", {"outage_seconds": 60, "mode": mode})
+        if mode == "refuse":
+            await eventually(lambda: refuses(own), "the agency to refuse connections")
         gateway = gateways(f"http://{own.host}:{own.port}", read_timeout=0.5)
         with pytest.raises(kind):
             await gateway.submit(filed, "k", soon(0.5))

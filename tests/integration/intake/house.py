@@ -120,8 +120,11 @@ class Door:
         """The batch once it is worked off, with its first 500 rows under `page`."""
 
         async def look() -> dict[str, Any] | None:
-            found = (await self.get(f"/v1/batches/{batch}?limit=500")).json
-            return found if found["state"] != "working" else None
+            answer = await self.get(f"/v1/batches/{batch}?limit=500")
+            if answer.status == 503:  # the database is away; whoever asks again is answered
+                assert (answer.problem, answer.headers["Retry-After"]) == ("unavailable", "2")
+                return None
+            return answer.json if answer.json["state"] != "working" else None
 
         return await eventually(look, f"batch {batch}", seconds)
 
