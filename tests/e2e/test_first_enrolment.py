@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import openpyxl
@@ -88,7 +89,7 @@ async def test_an_outage_of_the_agency_loses_nothing(town: Town) -> None:
     batch = await town.straight(DEMO, 8)
     assert await town.arena.until_ended(60, jumps=False)
 
-    assert {row["stage"] for row in await town.rows(DEMO, batch)} == {"enrolled"}
+    assert _not_enrolled(await town.rows(DEMO, batch)) == []
 
 
 async def test_a_restart_of_the_mail_host_loses_nothing(town: Town) -> None:
@@ -96,7 +97,7 @@ async def test_a_restart_of_the_mail_host_loses_nothing(town: Town) -> None:
     await town.arena.kill("post")
     assert await town.arena.until_ended(60, jumps=False)
 
-    assert {row["stage"] for row in await town.rows(DEMO, batch)} == {"enrolled"}
+    assert _not_enrolled(await town.rows(DEMO, batch)) == []
 
 
 async def test_sigterm_drains_within_seconds_and_the_next_start_goes_on(town: Town) -> None:
@@ -113,7 +114,7 @@ async def test_sigterm_drains_within_seconds_and_the_next_start_goes_on(town: To
     await town.arena.world.until("hoso/up.json", "hoso", 60)
     await town.arena.until_working()
     assert await town.arena.until_ended(60, jumps=False)
-    assert {row["stage"] for row in await town.rows(DEMO, batch)} == {"enrolled"}
+    assert _not_enrolled(await town.rows(DEMO, batch)) == []
 
 
 async def test_after_all_that_the_judge_finds_nothing_and_no_code_or_pin_stands_in_any_log(town: Town) -> None:
@@ -140,3 +141,7 @@ async def test_the_demo_ends_well_and_its_summary_adds_up(tmp_path: Path) -> Non
     assert summary == {"rows": 4, "accepted": 3, "rejected_rows": 1, "enrolled": 2, "waiting_for_person": 1, "open": 0, "lost": 0,
                        "filed_twice": 0, "log": "postgres"}  # fmt: skip
 
+
+
+def _not_enrolled(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return [(row["row_key"], row["stage"], row["cause"], row["message"]) for row in rows if row["stage"] != "enrolled"]
