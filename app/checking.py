@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.commands.opening import connect, world_now
-from app.compose import database_url
 from app.failing import sentence
+from app.house import database_url
 from app.words import text
 from hoso.runtime.failures import HosoError
 from hoso.settings import Settings, load

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, cast
 from uuid import UUID
 
-from app.compose import House, Wired
+from app.house import House, Wired
 from hoso.runtime.failures import SettingsError
 from hoso.runtime.kernel import Kernel
 from hoso.runtime.outgoing import Cause

@@ -23,7 +23,8 @@ from typing import Any
 import aiohttp
 import asyncpg
 
-from app.compose import BRAKED, connector, database_url, key_ring, prepare
+from app.compose import BRAKED, connector, prepare
+from app.house import database_url, key_ring
 from hoso.process import logs
 from hoso.process.embedded import EmbeddedServer
 from hoso.runtime.failures import HosoError

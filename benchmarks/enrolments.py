@@ -25,7 +25,7 @@ import psutil
 import uvloop
 import xlsxwriter
 
-from app.compose import house
+from app.house import house
 from benchmarks.stage import verdict
 from demo.judge import judge, ledger
 from demo.keys import Authority

@@ -21,7 +21,7 @@ from uuid import UUID
 
 import aiohttp
 
-from app.compose import House, house
+from app.house import House, house
 from app.world import jump
 from demo.judge import OPEN_STAGES, Findings, judge, ledger
 from demo.keys import Authority

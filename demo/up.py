@@ -12,7 +12,7 @@ import signal
 import sys
 from pathlib import Path
 
-from app.compose import House, house
+from app.house import House, house
 from demo.keys import Authority
 from demo.run import TENANT, say
 from demo.world import World

@@ -11,8 +11,8 @@ from app.commands.showing import Json, as_json, cell, listed, negative, say, tab
 from app.words import cause_word, language, stage_word, text
 
 if TYPE_CHECKING:
-    from app.compose import House
     from app.edge import Edge
+    from app.house import House
     from hoso.settings import Settings
     from services.ops.answers import Answers
 

@@ -11,7 +11,7 @@ from app.commands.showing import Json, as_json, listed, negative, say, warn
 from app.words import text
 
 if TYPE_CHECKING:
-    from app.compose import House
+    from app.house import House
     from hoso.settings import Settings
 
 held = typer.Typer(no_args_is_help=True, help="Units whose next event could not be handled.")

@@ -20,7 +20,7 @@ import typer
 from app.words import text
 
 if TYPE_CHECKING:
-    from app.compose import House
+    from app.house import House
     from hoso.settings import Settings
 
 T = TypeVar("T")
@@ -98,7 +98,7 @@ async def _reading(job: Callable[[Any, Settings], Awaitable[T]]) -> T:
 
     known = settings()
     folder = known.database_folder
-    # As app.compose.database_url says it; not imported here, because it knows all services and takes a second.
+    # As app.house.database_url says it; not imported here, because it knows all services and takes a second.
     db = await connect(known.database if folder is None else EmbeddedServer(folder).url)
     try:
         await migrations.check(db, known.environment)
@@ -141,7 +141,7 @@ def working(job: Callable[[House], Awaitable[T]]) -> T:
 
 
 async def _working(job: Callable[[House], Awaitable[T]]) -> T:
-    from app.compose import house
+    from app.house import house
 
     known = settings()
     async with running_database(known), house(known, "cli", size=3) as own:
@@ -153,8 +153,8 @@ async def running_database(known: Settings, *, make: bool = False) -> AsyncItera
     """The database's URL. An embedded one that nobody runs is started, and stopped afterwards.
 
     `hoso up` cannot start meanwhile. `make`: also when there is none yet."""
-    from app.compose import database_url
     from app.failing import DatabaseAway
+    from app.house import database_url
     from hoso.process.embedded import EmbeddedServer
 
     url, folder = database_url(known), known.database_folder

@@ -12,7 +12,7 @@ from app.commands.showing import Json, as_json, listed, say
 from app.words import text
 
 if TYPE_CHECKING:
-    from app.compose import House
+    from app.house import House
     from hoso.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="The topics, and putting requests onto a tenant's.")

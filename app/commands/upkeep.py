@@ -27,7 +27,8 @@ def migrate(json_: Json = False) -> None:
     """
 
     async def job() -> list[str]:
-        from app.compose import key_ring, prepare
+        from app.compose import prepare
+        from app.house import key_ring
 
         known = settings()
         key_ring(known)

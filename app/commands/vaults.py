@@ -12,7 +12,7 @@ from app.commands.showing import say
 from app.words import text
 
 if TYPE_CHECKING:
-    from app.compose import House
+    from app.house import House
 
 app = typer.Typer(no_args_is_help=True, help="The key-encryption keys, and erasing.")
 ERASABLE = ("code", "personal", "evidence")

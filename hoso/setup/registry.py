@@ -204,27 +204,31 @@ class SetUp:
             raise HosoError("the contact mode is `shared` or `own`")
         if settings.tls == "none" and settings.host not in ("127.0.0.1", "::1", "localhost"):
             raise HosoError(f"{settings.host}: a mailbox without TLS is allowed on loopback only; use --tls implicit")
+        in_use = HosoError(f"{address} cannot be declared here: the address is in use")
         held = await self._pool.fetchrow(
             "select id, tenant from store.mailbox where lower(address) = lower($1) and not removed", address
         )
         if held is not None and held["tenant"] != tenant:
-            raise HosoError(f"{address} cannot be declared here: the address is in use")
+            raise in_use
         id_ = held["id"] if held is not None else uuid7()
         secret = await self._vault.put(tenant, id_, "secret", password.encode())
-        async with self._pool.acquire() as tx, tx.transaction():
-            await self._must_be(tx, tenant)
-            await tx.execute(
-                "insert into store.mailbox(id, tenant, address, contact_mode, settings, secret, actor) values ($1, $2, $3, $4, $5, $6, $7) "
-                "on conflict (id) do update set contact_mode = excluded.contact_mode, settings = excluded.settings, secret = excluded.secret",
-                id_,
-                tenant,
-                address,
-                contact_mode,
-                json.dumps(_as_dict(settings)),
-                secret,
-                actor,
-            )
-            await self._audit(tx, actor, tenant, "mailbox.add", address=address, host=settings.host)
+        try:
+            async with self._pool.acquire() as tx, tx.transaction():
+                await self._must_be(tx, tenant)
+                await tx.execute(
+                    "insert into store.mailbox(id, tenant, address, contact_mode, settings, secret, actor) values ($1, $2, $3, $4, $5, $6, $7) "
+                    "on conflict (id) do update set contact_mode = excluded.contact_mode, settings = excluded.settings, secret = excluded.secret",
+                    id_,
+                    tenant,
+                    address,
+                    contact_mode,
+                    json.dumps(_as_dict(settings)),
+                    secret,
+                    actor,
+                )
+                await self._audit(tx, actor, tenant, "mailbox.add", address=address, host=settings.host)
+        except asyncpg.UniqueViolationError:
+            raise in_use from None
         return id_
 
     async def mailboxes(self, tenant: str | None = None) -> list[Mailbox]:
@@ -250,6 +254,7 @@ class SetUp:
             if row is None:
                 raise HosoError(f"there is no mailbox {address}; see `hoso mailbox list`")
             await self._audit(tx, actor, row["tenant"], "mailbox.remove", address=address)
+        await self._vault.erase(row["id"], "secret")
 
     async def mailbox_of(self, tx: Any, tenant: str, email: str) -> Mailbox | None:
         """The tenant's mailbox that receives mail to `email`, also for its plus-addresses."""

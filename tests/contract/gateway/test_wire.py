@@ -146,7 +146,7 @@ async def _shut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     await reader.read(65_536)
 
 
-@pytest.mark.parametrize("script", [_fifty_megabytes, _endless, _drip, _no_end_of_headers, _shut])
+@pytest.mark.parametrize("script", [_fifty_megabytes, _endless, _drip, _no_end_of_headers])
 async def test_answers_without_measure_end_within_bounds(by_hand: ByHand, gateways: Gateways, script: object) -> None:
     by_hand.script = script  # type: ignore[assignment]
     gateway = gateways(by_hand.url, read_timeout=1)
@@ -158,6 +158,21 @@ async def test_answers_without_measure_end_within_bounds(by_hand: ByHand, gatewa
 
     assert asyncio.get_running_loop().time() - began < 8
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < 20 * MAX_REPLY_BYTES
+
+
+async def test_a_filing_cut_off_is_a_doubt_and_a_question_cut_off_is_no_look(
+    by_hand: ByHand, gateways: Gateways
+) -> None:
+    """The question had no effects and is simply asked again: it neither ends a doubt nor counts as a look in vain."""
+    by_hand.script = _shut
+    gateway = gateways(by_hand.url)
+    with pytest.raises(OutcomeUnknown):
+        await gateway.submit(FILED, "k", soon())
+    with pytest.raises(OutcomeUnknown):
+        await gateway.activate("GD1", "QC0001K", "SECRETCODE", soon())
+    for question in (gateway.find(FILED, "k"), gateway.replies(["GD1"]), gateway.activated("GD1", "QC0001K")):
+        with pytest.raises(Transient, match="cut off"):
+            await question
 
 
 @pytest.mark.parametrize(

@@ -200,9 +200,6 @@ async def test_a_removed_mailbox_is_gone_and_its_address_is_free(set_up: SetUp) 
     assert await set_up.add_mailbox("beta", "thu@acme.vn", "shared", IMAP, PASSWORD, "test") != id_
 
 
-@pytest.mark.xfail(
-    strict=True, reason="remove_mailbox leaves the password sealed in the vault; remove_profile erases its key"
-)
 async def test_a_removed_mailboxs_password_is_erased(set_up: SetUp, vault: Vault) -> None:
     await set_up.add_mailbox("acme", "thu@acme.vn", "shared", IMAP, PASSWORD, "test")
     (found,) = await set_up.mailboxes("acme")
@@ -211,10 +208,6 @@ async def test_a_removed_mailboxs_password_is_erased(set_up: SetUp, vault: Vault
         await vault.get(found.secret)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="an address declared by two tenants at once: the second gets the database's error",
-)
 async def test_an_address_declared_by_two_tenants_at_once_is_in_use_for_one(db: Database, set_up: SetUp) -> None:
     async with db.pool.acquire() as other:
         opened = other.transaction()

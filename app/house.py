@@ -1,0 +1,76 @@
+"""What every process of an installation has: its settings, its database, its vault, what people set up."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from hoso.process.embedded import EmbeddedServer
+from hoso.runtime.failures import SettingsError
+from hoso.runtime.steps import Service
+from hoso.settings import Settings
+from hoso.setup.registry import SetUp
+from hoso.store import migrations
+from hoso.store.postgres import Database
+from hoso.store.vault import KeyRing, Vault
+
+Job = Callable[[], Awaitable[None]]
+Wired = tuple[Service[Any] | None, Sequence[Job], dict[str, Any]]
+"""A service, the jobs beside it, and what to tell about its addresses."""
+
+
+@dataclass(slots=True)
+class House:
+    """What every process of this installation has."""
+
+    settings: Settings
+    db: Database
+    vault: Vault
+    set_up: SetUp
+
+
+def database_url(settings: Settings) -> str:
+    """Where the database answers; an embedded one is started by `hoso up`."""
+    folder = settings.database_folder
+    return settings.database if folder is None else EmbeddedServer(folder).url
+
+
+def key_ring(settings: Settings) -> KeyRing:
+    """The key-encryption keys. In `test` one is made when there is none; in `production` it must be given."""
+    path = settings.vault_key_file
+    if path is None:
+        if settings.environment == "production":
+            raise SettingsError(
+                "HOSO_VAULT_KEY_FILE is not set: in production the key-encryption key must be given; make one with `hoso vault new-key FILE`, keep it outside the database's backups"
+            )
+        path = settings.var / "vault.key"
+        with contextlib.suppress(FileExistsError):
+            KeyRing.make(path)
+    return KeyRing.read(path)
+
+
+@contextlib.asynccontextmanager
+async def house(settings: Settings, name: str, *, size: int = 6) -> AsyncIterator[House]:
+    """Connect, check the schema, open the vault; let go of everything afterwards."""
+    keys = key_ring(settings)
+    url = database_url(settings)
+    db = await Database.open(url, name=f"hoso-{name}", size=size)
+    others: list[asyncpg.Pool] = []
+    try:
+        async with db.pool.acquire() as connection:
+            await migrations.check(connection, settings.environment)
+        # In the same database what is sealed needs no flush of its own: whatever refers to it flushes it, the log is one sequence.
+        pool = db.quick
+        if settings.vault_database:
+            pool = await asyncpg.create_pool(settings.vault_database, min_size=1, max_size=4)
+            others.append(pool)
+        vault = Vault(pool, keys)
+        yield House(settings, db, vault, SetUp(db.pool, vault))
+    finally:
+        for other in others:
+            other.terminate()
+        await db.close()
