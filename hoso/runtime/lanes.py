@@ -200,7 +200,7 @@ class LaneRunner:
             self._circuit.stood_still = 0.0
         owner, began = self._member(), boottime()
         rows = await self._db.pool.fetch(
-            _CLAIM, owner, self._name, self._clock.now(), min(room, 250), self._lane.timeout, list(fact_types())
+            _CLAIM, owner, self._name, self._clock.now(), min(room, 500), self._lane.timeout, list(fact_types())
         )
         for row in rows:
             self._inflight += 1
