@@ -24,7 +24,8 @@ import aiohttp
 import asyncpg
 import psutil
 
-from app.compose import SERVICES, House, house
+from app.compose import SERVICES
+from app.house import House, house
 from app.world import jump
 from demo.judge import OPEN_STAGES, Findings, judge_everything, ledger
 from demo.keys import Authority
@@ -138,7 +139,7 @@ class Arena:
     @property
     def url(self) -> str:
         """Of the embedded database."""
-        from app.compose import database_url
+        from app.house import database_url
 
         return database_url(self.world.settings())
 

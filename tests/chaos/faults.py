@@ -26,7 +26,6 @@ POINTS = (
     "mail.fetched", "mail.before-commit", "mail.after-commit", "mail.before-match-commit",
 )  # fmt: skip
 """Every named point there is; a test looks for points in the code that are not here."""
-RARE = {"mail.fetched", "mail.before-commit", "mail.after-commit"}
 BACK_S = 10.0
 """Services have to be at work again within this, counted from the death, the supervisor's kill, or SIGCONT."""
 DEAF_S = 10.0 + 4.0
@@ -57,6 +56,25 @@ class Suffered:
     def said(self) -> str:
         at = "at" if self.fault.point else "of"
         return f"{self.fault.kind:<5} {at} {self.fault.target:<28} back after {self.back_s:5.1f} s {self.note}"
+
+
+def service_of(point: str) -> str:
+    """The process that passes there."""
+    lane, _, _ = point.partition(".")
+    known = {"intake-admit": "intake", "signer-sign": "signer", "mail": "mail_watcher", "mail-watcher": "mail_watcher"}
+    return known.get(lane) or (lane if lane in GROUPS else "submitter")
+
+
+def in_pairs(seed: int) -> list[list[Fault]]:
+    """Two points of every service killed, two services at a time; the submitter's are those around the write."""
+    chance = random.Random(seed)
+    rounds: list[list[Fault]] = []
+    chosen = {name: chance.sample([p for p in POINTS if service_of(p) == name], 2) for name in SERVICES}
+    chosen["submitter"] = ["agency-submit.before-write", "agency-submit.after-write"]
+    for turn in range(2):
+        for a, b in (("submitter", "signer"), ("intake", "enrolment"), ("mail_watcher", "ops")):
+            rounds.append([Fault("kill", chosen[a][turn]), Fault("kill", chosen[b][turn])])
+    return rounds
 
 
 def at_points(names: Sequence[str], seed: int) -> list[Fault]:

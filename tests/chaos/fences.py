@@ -67,7 +67,7 @@ class Provocation:
     async def _count(self, sql: str, *values: object) -> int:
         import asyncpg
 
-        db = await asyncpg.connect(self._arena.url, timeout=3)
+        db = await asyncpg.connect(self._arena.url, timeout=15)
         try:
             return int(await db.fetchval(sql, *values) or 0)
         finally:

@@ -20,7 +20,7 @@ from app.edge import announce
 from app.requests import append_requests, read_requests
 from demo.judge import Findings
 from tests.chaos.arena import AWAY, Arena, arena
-from tests.chaos.faults import POINTS, Fault, Suffered, Surgeon, at_points, blows, summary
+from tests.chaos.faults import POINTS, Fault, Suffered, Surgeon, at_points, blows, in_pairs, summary
 from tests.chaos.fences import MARKS, provoke
 from tests.chaos.sheets import Maker, Row, sheets, tenants
 
@@ -169,10 +169,7 @@ class Run:
             chance.shuffle(faults)
             yield from ([fault] for fault in faults)
             return
-        submit = ["agency-submit.before-write", "agency-submit.after-write"]
-        some = [*submit, *chance.sample([p for p in POINTS if p not in submit], 8)]
-        for a, b in zip(some[0::2], some[1::2], strict=True):
-            yield [Fault("kill", a), Fault("kill", b)]
+        yield from in_pairs(self._plan.seed)
         yield [Fault("nap", chance.choice(POINTS))]
         yield [Fault("stop", "agency-submit.before-outcome")]
         yield from ([fault] for fault in blows(self._plan.blows or 4, self._plan.seed))

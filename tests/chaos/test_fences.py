@@ -27,8 +27,8 @@ async def ground() -> AsyncIterator[tuple[Arena, Maker]]:
 
 async def test_with_every_fence_nothing_happens_twice(ground: tuple[Arena, Maker]) -> None:
     world, maker = ground
-    assert await provoke(world, maker, "position", "outcome", broken=False) == []
-    assert await provoke(world, maker, "mailbox", "sleeper", broken=False) == []
+    assert await provoke(world, maker, "position", "outcome", "mailbox", broken=False) == []
+    assert await provoke(world, maker, "sleeper", broken=False) == []
     assert await provoke(world, maker, "sleeper", broken=False, place="after-write") == []
 
 
