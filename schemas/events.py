@@ -7,7 +7,7 @@ Documents, codes, rosters and raw mails never travel: events carry vault referen
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,15 +19,17 @@ from schemas.units import Kind, RegisterPayload, Stage, StopPayload, UnitForm
 
 
 class EnrolUnit(Fact):
-    """A producing system asks for one unit. Raw text, as the system has it: intake validates like a row of a sheet."""
+    """A producing system asks for one unit. Raw text, as the system has it: intake validates like a row of a sheet.
+
+    Strangers write this, so nothing is taken for granted here: what does not fit is answered, not held."""
 
     TYPE: ClassVar[str] = "vn.hoso.enrolment.request.v1"
 
-    request: Annotated[str, Field(min_length=1, max_length=200)]
-    """The producer's own key of the request; the same key again is the same request."""
-    fields: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=500)]]
-    """Column key -> text, the columns of the sheet (`hoso sheet template --columns`)."""
-    actor: str = "topic"
+    request: Any = None
+    """The producer's own key of the request, 1 to 200 characters; the same key again is the same request."""
+    fields: Any = None
+    """Column key -> text of at most 500 characters, the columns of the sheet (`hoso sheet template --columns`)."""
+    actor: Any = "topic"
 
 
 # --- enrolment.requested ----------------------------------------------------------------------------------------
@@ -45,7 +47,7 @@ class EnrolmentRequested(Fact):
     mailbox: UUID
     contact: str
     """The address declared to the agency: the form's, or the enrolment's own (plus-address)."""
-    profile: UUID | None
+    profile: UUID | None = None
     """The signing profile; None = none fits, a person has to say which."""
     foreign: bool = False
     """True: the unit code is held by another tenant; waits for a person and says nothing of the holder."""
@@ -159,7 +161,7 @@ class ActivationAsked(Fact):
     dossier: UUID
     attempt: int
     unit_code: str
-    number: str | None
+    number: str | None = None
     code: UUID
     """Vault reference; the code itself never travels."""
     go: int

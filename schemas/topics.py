@@ -27,6 +27,8 @@ class Topic:
     partitions: int = PARTITIONS
     retention_days: int = 14
     public: bool = False
+    strangers: bool = False
+    """Others write here: what cannot be handled is a dead letter, for no unit of ours waits behind it."""
 
 
 TOPICS: Sequence[Topic] = (
@@ -110,6 +112,7 @@ REQUESTS = Topic(
     ("hoso.intake",),
     "requests from producing systems; the tenant is the topic's, never the payload's",
     public=True,
+    strangers=True,
 )
 """The pattern of the one topic a tenant: made by `hoso tenant add`."""
 
@@ -121,7 +124,9 @@ def topic_named(name: str) -> Topic:
     """The row for `name`, also for one tenant's request topic. Raises KeyError."""
     prefix = REQUESTS.name.removesuffix("<tenant>")
     if name.startswith(prefix) and len(name) > len(prefix):
-        return Topic(name, REQUESTS.facts, REQUESTS.producers, REQUESTS.consumers, REQUESTS.about, public=True)
+        return Topic(
+            name, REQUESTS.facts, REQUESTS.producers, REQUESTS.consumers, REQUESTS.about, public=True, strangers=True
+        )
     for topic in TOPICS:
         if topic.name == name:
             return topic

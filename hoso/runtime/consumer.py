@@ -126,6 +126,7 @@ class Consumer(Generic[S]):
         self._limit = limit
         self._short = service.group.removeprefix("hoso.")
         self._brake = Brake()
+        self._strangers = tuple(t.name.removesuffix("<tenant>") for t in service.topics if t.strangers)
 
     async def turn(self) -> tuple[int, set[str]]:
         """Handle what is there: how many records were committed, and the words to ring. (0, {}) when there was nothing.
@@ -205,7 +206,9 @@ class Consumer(Generic[S]):
                 batch.queued.append(record)
                 continue
             hold = refuse or self._handle(batch, record, unit)
-            if hold is not None:
+            if hold is not None and record.topic.startswith(self._strangers):
+                batch.dead.append((record, hold.error))
+            elif hold is not None:
                 batch.holds[unit] = hold
                 batch.queued.append(record)
                 waiting.add(unit)
@@ -214,6 +217,8 @@ class Consumer(Generic[S]):
     def _handle(self, batch: Batch[S], record: Record, unit: UUID) -> Hold | None:
         try:
             event = decode(record.type, record.body)
+            if event.tenant != record.tenant:  # whose topic it is, the log knows; the sender may say anything
+                event = event.model_copy(update={"tenant": record.tenant})
             state, steps = self._service.handle(batch.states[unit], event, event.time)
         except UnknownType:
             return Hold("unknown-type", f"{record.type} is not known to this release")

@@ -38,30 +38,32 @@ class PostgresUnitRegistry:
 
     async def claim(self, tx: Any, tenant: str, keys: Sequence[RowKey]) -> list[Claimed]:
         """The unit of each key, made where there is none. Idempotent; safe against a second tenant at the same moment."""
-        wanted = sorted({(k.text, k.unit_code) for k in keys}, key=lambda k: k[0])
-        await tx.execute(
-            "insert into store.unit(unit, tenant, row_key, unit_code) select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) "
-            "on conflict do nothing",
-            [uuid7() for _ in wanted],
-            [tenant] * len(wanted),
-            [k[0] for k in wanted],
-            [k[1] for k in wanted],
+        codes = [k.unit_code for k in keys if k.unit_code]
+        known = await tx.fetch(
+            "select unit, unit_code from store.unit where tenant = $1 and unit_code = any($2)", tenant, codes
         )
+        ours = {r["unit_code"]: r["unit"] for r in known}  # also a branch that got its code later
+        wanted = sorted({(k.text, k.unit_code) for k in keys if k.unit_code not in ours}, key=lambda k: k[0])
+        names, ids = [k[0] for k in wanted], [uuid7() for _ in wanted]
         await tx.execute(
-            "insert into store.unit(unit, tenant, row_key, unit_code) select u, $2, k, null from unnest($1::uuid[], $3::text[]) as t(u, k) "
+            "insert into store.unit(unit, tenant, row_key, unit_code) select u, $2, k, c "
+            "from unnest($1::uuid[], $3::text[], $4::text[]) as t(u, k, c) on conflict do nothing",
+            ids, tenant, names, [k[1] for k in wanted],
+        )  # fmt: skip
+        await tx.execute(
+            "insert into store.unit(unit, tenant, row_key, unit_code) select u, $2, k, null "
+            "from unnest($1::uuid[], $3::text[]) as t(u, k) "
             "where not exists (select 1 from store.unit s where s.tenant = $2 and s.row_key = k) on conflict do nothing",
-            [uuid7() for _ in wanted],
-            tenant,
-            [k[0] for k in wanted],
-        )
+            ids, tenant, names,
+        )  # fmt: skip
         rows = await tx.fetch(
-            "select unit, row_key, unit_code from store.unit where tenant = $1 and row_key = any($2)",
-            tenant,
-            [k[0] for k in wanted],
+            "select unit, row_key, unit_code from store.unit where tenant = $1 and row_key = any($2)", tenant, names
         )
         found = {r["row_key"]: r for r in rows}
         return [
-            Claimed(found[k.text]["unit"], k.unit_code is not None and found[k.text]["unit_code"] != k.unit_code)
+            Claimed(ours[k.unit_code], False)
+            if k.unit_code in ours
+            else Claimed(found[k.text]["unit"], k.unit_code is not None and found[k.text]["unit_code"] != k.unit_code)
             for k in keys
         ]
 

@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from hoso.runtime.steps import Call, Step
+from hoso.runtime.steps import Call, Step, Tell
 from schemas.envelope import Event
-from schemas.events import EnrolmentProgressed, EnrolUnit
+from schemas.events import EnrolmentProgressed, EnrolUnit, RequestRefused
 from schemas.units import Stage
 
 LANE = "intake.admit"
@@ -51,6 +51,9 @@ def handle(state: News, event: Event[Any], now: datetime) -> tuple[News, Sequenc
     """One event."""
     fact = event.data
     if isinstance(fact, EnrolUnit):
+        errors = misfits(fact)
+        if errors:
+            return state, [Tell(RequestRefused(request=str(fact.request or "")[:200], errors=errors))]
         return state, [_asked(event, fact)]
     if isinstance(fact, EnrolmentProgressed):
         if fact.stage is Stage.REFUSED_REQUEST:
@@ -59,6 +62,22 @@ def handle(state: News, event: Event[Any], now: datetime) -> tuple[News, Sequenc
         standing = Standing(event.tenant, event.subject, now, fact)
         return replace(state, standings={**state.standings, fact.enrolment: standing}), ()
     return state, ()
+
+
+def misfits(fact: EnrolUnit) -> tuple[str, ...]:
+    """Why a stranger's request is not even one: what, where and how to mend it."""
+    errors = []
+    if not isinstance(fact.request, str) or not 1 <= len(fact.request) <= 200:
+        errors.append("request: khoá yêu cầu phải là chuỗi 1–200 ký tự. Ghi một khoá riêng cho mỗi yêu cầu.")
+    if not isinstance(fact.actor, str) or len(fact.actor) > 200:
+        errors.append("actor: tên người gửi phải là chuỗi không quá 200 ký tự. Sửa hoặc bỏ trường này.")
+    if not isinstance(fact.fields, dict):
+        errors.append("fields: phải là đối tượng gồm tên cột và nội dung. Xem `hoso sheet template --columns`.")
+        return tuple(errors)
+    for name, text in list(fact.fields.items())[:200]:
+        if len(name) > 64 or not isinstance(text, str) or len(text) > 500:
+            errors.append(f"fields.{name[:64]}: nội dung phải là chuỗi không quá 500 ký tự. Sửa cột này.")
+    return tuple(errors[:30])
 
 
 def _asked(event: Event[Any], fact: EnrolUnit) -> Call:

@@ -304,7 +304,6 @@ async def test_what_the_decisions_refuse_comes_back_under_the_same_key(listening
     assert again.json["outcome"] == "already-open", "the first request's data stand again"
 
 
-@pytest.mark.xfail(strict=True, reason="EnrolmentRequested.profile has no default, and None is left out on the wire")
 async def test_a_unit_without_a_signing_profile_is_heard_of(house: House) -> None:
     """A person is asked for the profile: for that the event has to be readable."""
     taken = await house.door().enrol("a", fields(tax_code="0100109106"))
