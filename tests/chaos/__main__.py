@@ -18,13 +18,28 @@ from tests.chaos.run import Plan, break_fence, chaos, say
 
 
 def parser() -> argparse.ArgumentParser:
-    make = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    make = argparse.ArgumentParser(
+        prog="python -m tests.chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     how = make.add_mutually_exclusive_group()
-    how.add_argument("--long", action="store_true", help="300 enrolments, every point killed and stopped, 44 random blows (about 20 minutes)")
-    how.add_argument("--short", action="store_true", help="70 enrolments, some points, some blows (about 90 seconds); the default")
+    how.add_argument(
+        "--long",
+        action="store_true",
+        help="300 enrolments, every point killed and stopped, 44 random blows (about 20 minutes)",
+    )
+    how.add_argument(
+        "--short", action="store_true", help="70 enrolments, some points, some blows (about 90 seconds); the default"
+    )
     make.add_argument("--seed", type=int, default=1, metavar="N", help="chooses rows, order and blows (default 1)")
-    make.add_argument("--break", dest="fence", choices=FENCES, help="provoke a fence's situation with it and without it: green, then red")
-    make.add_argument("--points", default="", metavar="A,B", help="only these points, each killed and stopped: " + ", ".join(POINTS))
+    make.add_argument(
+        "--break",
+        dest="fence",
+        choices=FENCES,
+        help="provoke a fence's situation with it and without it: green, then red",
+    )
+    make.add_argument(
+        "--points", default="", metavar="A,B", help="only these points, each killed and stopped: " + ", ".join(POINTS)
+    )
     make.add_argument("--enrolments", type=int, default=0, metavar="N", help="rows of the sheet")
     make.add_argument("--blows", type=int, default=0, metavar="N", help="random blows")
     make.add_argument("--keep", type=Path, metavar="DIR", help="the world's folder (default: a temporary one)")

@@ -35,7 +35,16 @@ from hoso.runtime.failures import HosoError
 from hoso.setup.registry import MailboxSettings
 from tests.chaos.sheets import Tenant
 
-AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, aiohttp.ClientError, TimeoutError, HosoError, ValueError, KeyError)
+AWAY = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    aiohttp.ClientError,
+    TimeoutError,
+    HosoError,
+    ValueError,
+    KeyError,
+)
 """What asking a world says while something in it has just been killed."""
 STEP = parse_duration("6h")
 LAST = parse_duration("12d")
@@ -60,8 +69,10 @@ class Arena:
         self.pin = f"pin-{secrets.token_hex(8)}"
         self.keys: dict[str, str] = {}
         self.world = World(
-            folder, settings={"HOSO_POINTS": str(self.points), "HOSO_HTTP": f"127.0.0.1:{a_port()}"},
-            simulator=["--honour-keys"] if honour_keys else [])
+            folder,
+            settings={"HOSO_POINTS": str(self.points), "HOSO_HTTP": f"127.0.0.1:{a_port()}"},
+            simulator=["--honour-keys"] if honour_keys else [],
+        )
         self._agency_port = a_port()
         self._own: House | None = None
 
@@ -89,7 +100,9 @@ class Arena:
                 for name, tax_code, employer in (*((f"MST {t}", t, e) for t, e in tenant.employers), *tenant.profiles):
                     key = await asyncio.to_thread(authority.pkcs12, tax_code, employer, self.pin)
                     await own.set_up.add_pkcs12(tenant.name, name, key, self.pin, "chaos")
-                self.keys[tenant.name] = await own.set_up.add_key(tenant.name, "chaos", ["submit", "read", "setup"], "chaos")
+                self.keys[tenant.name] = await own.set_up.add_key(
+                    tenant.name, "chaos", ["submit", "read", "setup"], "chaos"
+                )
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[House]:
@@ -131,7 +144,9 @@ class Arena:
         """The process of one of hoso's database sessions."""
         db = await asyncpg.connect(self.url, timeout=3)
         try:
-            pids = await db.fetch("select pid from pg_stat_activity where application_name like 'hoso-%' and pid <> pg_backend_pid() order by 1")
+            pids = await db.fetch(
+                "select pid from pg_stat_activity where application_name like 'hoso-%' and pid <> pg_backend_pid() order by 1"
+            )
             return int(pids[number % len(pids)]["pid"])
         finally:
             await db.close(timeout=1)
@@ -156,7 +171,14 @@ class Arena:
             await self.world.until("simulator/simulator.json", "simulator")
         else:
             (self.world.folder / "post/post.json").unlink(missing_ok=True)
-            self.world.start("post", "demo.post", "--boxes", str(self.world.folder / "boxes.json"), "--data", str(self.world.folder / "post"))
+            self.world.start(
+                "post",
+                "demo.post",
+                "--boxes",
+                str(self.world.folder / "boxes.json"),
+                "--data",
+                str(self.world.folder / "post"),
+            )
             await self.world.until("post/post.json", "post")
 
     @property
@@ -184,8 +206,14 @@ class Arena:
         points.mkdir(parents=True)
         if broken:
             (points / f"break-{broken}").touch()
-        environment = {**self.world.environment(), "HOSO_VAR": str(folder), "HOSO_POINTS": str(points), "HOSO_DATABASE": self.url,
-                       "HOSO_VAULT_KEY_FILE": str(self.world.folder / "hoso/vault.key"), "HOSO_HTTP": "127.0.0.1:0"}
+        environment = {
+            **self.world.environment(),
+            "HOSO_VAR": str(folder),
+            "HOSO_POINTS": str(points),
+            "HOSO_DATABASE": self.url,
+            "HOSO_VAULT_KEY_FILE": str(self.world.folder / "hoso/vault.key"),
+            "HOSO_HTTP": "127.0.0.1:0",
+        }
         self.world.start(f"extra-{tag}", "app.main", "run", service, environment=environment)
         return points
 
@@ -197,7 +225,9 @@ class Arena:
             services = self.up()["services"]
             if len([s for s in services.values() if s]) < len(SERVICES):
                 return False
-            asked = [f"{facts['ops']}/health" for facts in services.values()] + [f"{services['intake']['http']}/openapi.json"]
+            asked = [f"{facts['ops']}/health" for facts in services.values()] + [
+                f"{services['intake']['http']}/openapi.json"
+            ]
             return all(await asyncio.gather(*(_well(session, url) for url in asked)))
         except AWAY:
             return False
@@ -210,12 +240,18 @@ class Arena:
             return False
         try:
             if not heads:
-                heads.update({(r["topic"], r["part"]): r["next"] for r in await db.fetch("select topic, part, next from log.head")})
+                heads.update(
+                    {
+                        (r["topic"], r["part"]): r["next"]
+                        for r in await db.fetch("select topic, part, next from log.head")
+                    }
+                )
             positions = await db.fetch("select topic, part, off from log.position")
             waiting = await db.fetchval(
                 "select count(*) from log.call c where (owner is not null and not exists (select 1 from log.member m where m.id = c.owner)) "
                 "or (ready and owner is null and not_before < now() - interval '2 seconds' and asked_at < now() - interval '2 seconds' "
-                "and due < now() - interval '2 seconds')")
+                "and due < now() - interval '2 seconds')"
+            )
             return not waiting and all(heads.get((r["topic"], r["part"]), 0) <= r["off"] for r in positions)
         except AWAY:
             return False
@@ -253,7 +289,9 @@ class Arena:
         form = aiohttp.FormData()
         form.add_field("file", data, filename=name)
         headers = {"Authorization": f"Bearer {self.keys[tenant]}", "Idempotency-Key": key}
-        async with session.post(f"{self.up()['services']['intake']['http']}/v1/batches", data=form, headers=headers) as answer:
+        async with session.post(
+            f"{self.up()['services']['intake']['http']}/v1/batches", data=form, headers=headers
+        ) as answer:
             body = await answer.json()
             if answer.status >= 500:
                 raise ConnectionError(f"{answer.status} {body}")
@@ -268,21 +306,41 @@ class Arena:
             working = await db.fetchval("select count(*) from intake.batch where state = 'working'")
             undecided = await db.fetchval("select count(*) from intake.request where outcome is null")
             heads = await db.fetchval("select sum(next) from log.head")
-            behind = await db.fetchval("select sum(h.next - p.off) from log.position p join log.head h using (topic, part)")
+            behind = await db.fetchval(
+                "select sum(h.next - p.off) from log.position p join log.head h using (topic, part)"
+            )
             calls = await db.fetchval("select count(*) from log.call where lane <> 'agency.replies' or unsure")
             mails = await db.fetchval("select count(*) from mail_watcher.mail where look")
             queued = self._mails_queued()
             ended = not (open_ or working or undecided or behind or calls or mails or queued)
-            return ended, (open_, working, undecided, heads, behind, calls, mails, queued, time.monotonic() if calls or queued else 0)
+            return ended, (
+                open_,
+                working,
+                undecided,
+                heads,
+                behind,
+                calls,
+                mails,
+                queued,
+                time.monotonic() if calls or queued else 0,
+            )
         finally:
             await db.close(timeout=1)
 
     def _mails_queued(self) -> int:
         """Mails of the agency that are due and not sent."""
         with contextlib.closing(ledger(self.world.folder / "simulator" / "simulator.db")) as agency:
-            base, anchor, rate = agency.execute("select base_world, anchor_real, rate from clock").fetchone() or (0.0, 0.0, 1.0)
+            base, anchor, rate = agency.execute("select base_world, anchor_real, rate from clock").fetchone() or (
+                0.0,
+                0.0,
+                1.0,
+            )
             now = base + (time.time() - anchor) * rate
-            return int(agency.execute("select count(*) from mails where state = 'queued' and due_world <= ?", (now,)).fetchone()[0])
+            return int(
+                agency.execute(
+                    "select count(*) from mails where state = 'queued' and due_world <= ?", (now,)
+                ).fetchone()[0]
+            )
 
     async def until_ended(self, seconds: float, *, jumps: bool = True, done: Callable[[], bool] = lambda: True) -> bool:
         """Until everything handed in has ended, moving the world's clock when nothing happens. False when something never does."""
@@ -324,17 +382,34 @@ class Arena:
         """The timelines of the units and enrolments that faults name."""
         import re
 
-        words = set(re.findall(r"\b[A-Z]{2}[A-Z0-9]\d{3}[A-Z]\b|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "\n".join(faults)))
+        words = set(
+            re.findall(
+                r"\b[A-Z]{2}[A-Z0-9]\d{3}[A-Z]\b|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "\n".join(faults)
+            )
+        )
         lines: list[str] = []
         async with self.open() as own:
             found = await own.db.pool.fetch(
                 "select enrolment, unit_code, stage from ops.enrolment where enrolment::text = any($1) or unit_code = any($1) limit $2",
-                sorted(words), most)
+                sorted(words),
+                most,
+            )
             for row in found:
                 lines.append(f"\n{row['unit_code']} {row['enrolment']} {row['stage']}")
-                for event in await own.db.pool.fetch("select at, type, event, cause, data from ops.timeline where enrolment = $1 order by event", row["enrolment"]):
-                    data = {k: v for k, v in json.loads(event["data"]).items() if k not in ("form", "payload", "steps") and v not in (None, "")}
-                    lines.append(f"  {event['at']:%d %H:%M:%S.%f} {event['type'].removeprefix('vn.hoso.'):<40} cause {event['cause']} {data}"[:300])
+                for event in await own.db.pool.fetch(
+                    "select at, type, event, cause, data from ops.timeline where enrolment = $1 order by event",
+                    row["enrolment"],
+                ):
+                    data = {
+                        k: v
+                        for k, v in json.loads(event["data"]).items()
+                        if k not in ("form", "payload", "steps") and v not in (None, "")
+                    }
+                    lines.append(
+                        f"  {event['at']:%d %H:%M:%S.%f} {event['type'].removeprefix('vn.hoso.'):<40} cause {event['cause']} {data}"[
+                            :300
+                        ]
+                    )
         return "\n".join(lines)
 
 
@@ -344,7 +419,9 @@ async def _well(session: aiohttp.ClientSession, url: str) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def arena(tenants: Sequence[Tenant], *, keep: Path | None = None, honour_keys: bool = False) -> AsyncIterator[Arena]:
+async def arena(
+    tenants: Sequence[Tenant], *, keep: Path | None = None, honour_keys: bool = False
+) -> AsyncIterator[Arena]:
     """An arena that has started; ended at the end whatever happens, its folder removed unless something failed.
 
     A folder that stays is named by `keep` (made when given) or a temporary one."""

@@ -16,7 +16,15 @@ from typing import Any
 from app.compose import SERVICES
 from tests.chaos.arena import AWAY, Arena
 
-LANES = ("intake-admit", "signer-sign", "agency-submit", "agency-replies", "agency-activate", "agency-roster", "vault-spend")
+LANES = (
+    "intake-admit",
+    "signer-sign",
+    "agency-submit",
+    "agency-replies",
+    "agency-activate",
+    "agency-roster",
+    "vault-spend",
+)
 WRITES = ("agency-submit", "agency-activate")
 GROUPS = ("intake", "enrolment", "signer", "submitter", "mail-watcher", "ops")
 POINTS = (
@@ -181,7 +189,12 @@ def _state(pid: int) -> str:
 def summary(suffered: Sequence[Suffered], never: Sequence[Fault]) -> dict[str, Any]:
     """Figures of a run."""
     slowest = max(suffered, key=lambda s: s.back_s, default=None)
-    return {"faults": len(suffered), "points_killed": len({s.fault.target for s in suffered if s.fault.point and s.fault.kind == "kill"}),
-            "points_stopped": len({s.fault.target for s in suffered if s.fault.point and s.fault.kind != "kill"}),
-            "random": sum(not s.fault.point for s in suffered), "max_back_s": round(slowest.back_s, 1) if slowest else 0.0,
-            "slowest": slowest.said() if slowest else "", "never_reached": [f"{f.kind} {f.target}" for f in never]}
+    return {
+        "faults": len(suffered),
+        "points_killed": len({s.fault.target for s in suffered if s.fault.point and s.fault.kind == "kill"}),
+        "points_stopped": len({s.fault.target for s in suffered if s.fault.point and s.fault.kind != "kill"}),
+        "random": sum(not s.fault.point for s in suffered),
+        "max_back_s": round(slowest.back_s, 1) if slowest else 0.0,
+        "slowest": slowest.said() if slowest else "",
+        "never_reached": [f"{f.kind} {f.target}" for f in never],
+    }

@@ -18,7 +18,12 @@ from tests.chaos.arena import AWAY, Arena
 from tests.chaos.sheets import Maker, sheets
 
 ROWS = 12
-MARKS = {"position": "an event was taken", "outcome": "a call had its outcome", "mailbox": "its cursor stands at", "sleeper": "the same bytes arrived"}
+MARKS = {
+    "position": "an event was taken",
+    "outcome": "a call had its outcome",
+    "mailbox": "its cursor stands at",
+    "sleeper": "the same bytes arrived",
+}
 """What the judge says when a fence is missing."""
 
 
@@ -51,7 +56,12 @@ class Provocation:
     async def run(self) -> None:
         """Everything, until the woken process has had its say. Raises AssertionError when the situation cannot be made."""
         try:
-            await {"position": self._position, "outcome": self._outcome, "mailbox": self._mailbox, "sleeper": self._sleeper}[self._fence]()
+            await {
+                "position": self._position,
+                "outcome": self._outcome,
+                "mailbox": self._mailbox,
+                "sleeper": self._sleeper,
+            }[self._fence]()
         finally:
             self._end()
 

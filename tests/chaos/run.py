@@ -62,9 +62,18 @@ class Result:
         return [*self.findings.everything, *self.wrong, *late, *(f"nobody ever came to {f.target}" for f in self.never)]
 
     def data(self) -> dict[str, Any]:
-        return {"clean": self.clean, "rows": self.findings.rows, "accepted": self.findings.accepted, "enrolled": self.findings.enrolled,
-                "waiting_for_person": self.findings.waiting_for_person, "open": self.findings.open, "lost": len(self.findings.lost),
-                "filed_twice": len(self.findings.filed_twice), "seconds": round(self.seconds), **summary(self.suffered, self.never)}
+        return {
+            "clean": self.clean,
+            "rows": self.findings.rows,
+            "accepted": self.findings.accepted,
+            "enrolled": self.findings.enrolled,
+            "waiting_for_person": self.findings.waiting_for_person,
+            "open": self.findings.open,
+            "lost": len(self.findings.lost),
+            "filed_twice": len(self.findings.filed_twice),
+            "seconds": round(self.seconds),
+            **summary(self.suffered, self.never),
+        }
 
 
 def say(text: str) -> None:
@@ -103,7 +112,9 @@ class Feed:
         self._count += 1
         topic = f"enrolment.requests.{row.tenant}"
         fields = {key: value for key, value in row.fields.items() if value}
-        tenant, asks = read_requests(topic, json.dumps({"request": f"chaos-{self._count}", "fields": fields}).encode(), "chaos")
+        tenant, asks = read_requests(
+            topic, json.dumps({"request": f"chaos-{self._count}", "fields": fields}).encode(), "chaos"
+        )
         while True:
             with contextlib.suppress(*AWAY):
                 async with self._arena.open() as own:
@@ -165,7 +176,10 @@ class Run:
         chance = random.Random(self._plan.seed)
         named = self._plan.points or POINTS
         if self._plan.long or self._plan.points:
-            faults = [*at_points(named, self._plan.seed), *blows(self._plan.blows or (44 if self._plan.long else 0), self._plan.seed)]
+            faults = [
+                *at_points(named, self._plan.seed),
+                *blows(self._plan.blows or (44 if self._plan.long else 0), self._plan.seed),
+            ]
             chance.shuffle(faults)
             yield from ([fault] for fault in faults)
             return
@@ -196,7 +210,9 @@ class Run:
     async def _judged(self) -> Result:
         self._result.findings = await self._arena.judge()
         async with self._arena.open() as own:
-            rows = await own.db.pool.fetch("select stage, cause, count(*) as n from ops.enrolment group by 1, 2 order by 3 desc")
+            rows = await own.db.pool.fetch(
+                "select stage, cause, count(*) as n from ops.enrolment group by 1, 2 order by 3 desc"
+            )
             self._result.stages = {f"{r['stage']} {r['cause'] or ''}".strip(): r["n"] for r in rows}
         return self._result
 

@@ -16,12 +16,91 @@ HEADERS = {
     "address": "Địa chỉ", "email": "Email", "phone": "Điện thoại", "current_provider": "Nhà cung cấp hiện tại",
 }  # fmt: skip
 
-ENDING = ["C00", "C01", "C02", "C03", "C04", "C05", "C06", "C07", "C08", "C09", "U01", "U03", "U05", "U15", "S01", "S02", "S04", "S07", "T01", "T03", "T04", "T05", "T06", "T07", "T08", "F01", "F02", "F03", "F13", "F04", "F05", "F15", "F25", "F06", "F07", "F08", "F18", "F28", "F38", "F48", "F58", "F09", "F19", "F29", "F11", "F12", "F22", "F32", "P01", "P02", "P03", "P04", "P05", "P06", "P07", "P08", "M01", "M02", "M03", "M13", "M23", "M04", "M05", "M06", "M07", "M10", "M11"]
+ENDING = [
+    "C00",
+    "C01",
+    "C02",
+    "C03",
+    "C04",
+    "C05",
+    "C06",
+    "C07",
+    "C08",
+    "C09",
+    "U01",
+    "U03",
+    "U05",
+    "U15",
+    "S01",
+    "S02",
+    "S04",
+    "S07",
+    "T01",
+    "T03",
+    "T04",
+    "T05",
+    "T06",
+    "T07",
+    "T08",
+    "F01",
+    "F02",
+    "F03",
+    "F13",
+    "F04",
+    "F05",
+    "F15",
+    "F25",
+    "F06",
+    "F07",
+    "F08",
+    "F18",
+    "F28",
+    "F38",
+    "F48",
+    "F58",
+    "F09",
+    "F19",
+    "F29",
+    "F11",
+    "F12",
+    "F22",
+    "F32",
+    "P01",
+    "P02",
+    "P03",
+    "P04",
+    "P05",
+    "P06",
+    "P07",
+    "P08",
+    "M01",
+    "M02",
+    "M03",
+    "M13",
+    "M23",
+    "M04",
+    "M05",
+    "M06",
+    "M07",
+    "M10",
+    "M11",
+]
 """Flows that end within some hours of the world's time. F16 (a false duplicate, always) is asked about for as long as the patience lasts, 24 real hours."""
 DAYS = ["S09", "T02", "T09", "M08", "M09", "M12", "M14"]
 """Flows that need days of the world's time, or every try there is."""
 PROVIDERS = ("00001", "00020", "00030", "00040", "00050", "00060", "00100", "00114")
-PLACES = ("Hà Nội", "Hải Phòng", "Nghệ An", "TP Huế", "Đà Nẵng", "Gia Lai", "Đồng Nai", "Thành phố Hồ Chí Minh", "Cần Thơ", "An Giang")
+PLACES = (
+    "Hà Nội",
+    "Hải Phòng",
+    "Nghệ An",
+    "TP Huế",
+    "Đà Nẵng",
+    "Gia Lai",
+    "Đồng Nai",
+    "Thành phố Hồ Chí Minh",
+    "Cần Thơ",
+    "An Giang",
+)
 NAMES = ("Công ty TNHH Hoa Ban", "Công ty Cổ phần Sông Xanh Thẳm", "Công ty TNHH Trăng Non", "Hợp tác xã Chè Sương Sớm")
 
 
@@ -114,7 +193,11 @@ class Maker:
         letters = "ABDEGHKLMN"
         digits = f"{n // 100 % 10}{n // 10 % 10}{n % 10}"
         head = "TZ"[0] + letters[n // 1000 % 10]
-        code = f"{head}{digits[0]}{digits[1:]}{n * 7 % 10}{last}" if not flow else f"{letters[n // 10 % 10]}{letters[n % 10]}{flow}{n // 100 % 10}{last}"
+        code = (
+            f"{head}{digits[0]}{digits[1:]}{n * 7 % 10}{last}"
+            if not flow
+            else f"{letters[n // 10 % 10]}{letters[n % 10]}{flow}{n // 100 % 10}{last}"
+        )
         tax, name = owner.employers[n % len(owner.employers)]
         branch = f"{name} - Chi nhánh {PLACES[n % len(PLACES)]}" if n % 3 else name
         return Row(owner.name, {

@@ -13,7 +13,12 @@ CALLED = re.compile(r"await point\(f?\"([^\"]+)\"\)")
 
 
 def test_every_named_point_of_the_code_is_killed_and_stopped() -> None:
-    found = {name for folder in ("hoso", "services", "app") for file in (ROOT / folder).rglob("*.py") for name in CALLED.findall(file.read_text())}
+    found = {
+        name
+        for folder in ("hoso", "services", "app")
+        for file in (ROOT / folder).rglob("*.py")
+        for name in CALLED.findall(file.read_text())
+    }
     shorts = {"hoso/runtime/lanes.py": LANES, "hoso/runtime/consumer.py": GROUPS}
     wanted = {name for name in found if "{" not in name}
     for file, names in shorts.items():
@@ -24,10 +29,16 @@ def test_every_named_point_of_the_code_is_killed_and_stopped() -> None:
 
 
 def test_every_lane_and_group_of_the_services_is_known_here() -> None:
-    lanes = {name.replace(".", "-") for file in (ROOT / "services").rglob("*.py")
-             for name in re.findall(r'(?:LANE = |^        )"([a-z]+\.[a-z]+)"(?:: Lane|$)', file.read_text(), re.MULTILINE)}
-    groups = {name.removeprefix("hoso.") for file in (ROOT / "services").rglob("*.py")
-              for name in re.findall(r'GROUP = "(hoso\.[a-z-]+)"', file.read_text())}
+    lanes = {
+        name.replace(".", "-")
+        for file in (ROOT / "services").rglob("*.py")
+        for name in re.findall(r'(?:LANE = |^        )"([a-z]+\.[a-z]+)"(?:: Lane|$)', file.read_text(), re.MULTILINE)
+    }
+    groups = {
+        name.removeprefix("hoso.")
+        for file in (ROOT / "services").rglob("*.py")
+        for name in re.findall(r'GROUP = "(hoso\.[a-z-]+)"', file.read_text())
+    }
     assert lanes == set(LANES)
     assert groups == set(GROUPS)
 

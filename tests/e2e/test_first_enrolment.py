@@ -29,7 +29,9 @@ async def test_the_example_sheet_ends_with_51_units_enrolled_4_waiting_and_6_row
         "provider": 1, "unknown-code": 1, "no-unit-code": 1, "signing": 1}  # fmt: skip
     assert len(refused) == 6
     assert all(row["errors"] and row["errors"][0]["cure"] for row in refused)
-    active = {row["unit_code"] for row in town.agency("select unit_code from units where active_transaction is not null")}
+    active = {
+        row["unit_code"] for row in town.agency("select unit_code from units where active_transaction is not null")
+    }
     assert active == {row["row_key"] for row in accepted if row["stage"] == "enrolled"}
 
 
@@ -77,15 +79,17 @@ async def test_naming_the_provider_on_the_command_line_moves_a_waiting_unit_on(t
 
     _, found = await town.get(DEMO, f"/v1/enrolments/{waiting['enrolment']}")
     assert found["stage"] == "enrolled"
-    stops = town.agency("select state from filings where unit_code = ? and procedure = '06_NG-IVAN'", waiting["row_key"])
+    stops = town.agency(
+        "select state from filings where unit_code = ? and procedure = '06_NG-IVAN'", waiting["row_key"]
+    )
     assert [row["state"] for row in stops] == ["CHAP_NHAN"]
 
 
 async def test_an_outage_of_the_agency_loses_nothing(town: Town) -> None:
     gateway = town.arena.world.settings().gateway
-    async with aiohttp.ClientSession() as session:
-        async with session.post(f"{gateway}/script", json={"outage_seconds": 10, "mode": "refuse"}) as answer:
-            assert answer.status == 200
+    outage = {"outage_seconds": 10, "mode": "refuse"}
+    async with aiohttp.ClientSession() as session, session.post(f"{gateway}/script", json=outage) as answer:
+        assert answer.status == 200
     batch = await town.straight(DEMO, 8)
     assert await town.arena.until_ended(60, jumps=False)
 
@@ -130,8 +134,17 @@ async def test_the_demo_ends_well_and_its_summary_adds_up(tmp_path: Path) -> Non
     file = tmp_path / "ba dòng.csv"
     file.write_bytes(sheet([*rows, rows[0]]))
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "demo.run", str(file), "--var", str(tmp_path / "thử nghiệm"), cwd=ROOT,
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
+        sys.executable,
+        "-m",
+        "demo.run",
+        str(file),
+        "--var",
+        str(tmp_path / "thử nghiệm"),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
     out, _ = await asyncio.wait_for(process.communicate(), 120)
 
     assert process.returncode == 0, out.decode()
@@ -140,7 +153,6 @@ async def test_the_demo_ends_well_and_its_summary_adds_up(tmp_path: Path) -> Non
     assert 0 < seconds < 90
     assert summary == {"rows": 4, "accepted": 3, "rejected_rows": 1, "enrolled": 2, "waiting_for_person": 1, "open": 0, "lost": 0,
                        "filed_twice": 0, "log": "postgres"}  # fmt: skip
-
 
 
 def _not_enrolled(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:

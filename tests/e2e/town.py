@@ -29,7 +29,10 @@ def owners() -> list[Tenant]:
     needs = needs_of(EXAMPLE)
     first, *more = needs.addresses
     employers = ((tax_code(700), "Công ty TNHH Hoa Ban"),)
-    return [Tenant(DEMO, first, employers, tuple(more), needs.profiles), Tenant(OTHER, "bhxh@langgieng.example", ((tax_code(800), "Công ty TNHH Hoa Ban"),))]
+    return [
+        Tenant(DEMO, first, employers, tuple(more), needs.profiles),
+        Tenant(OTHER, "bhxh@langgieng.example", ((tax_code(800), "Công ty TNHH Hoa Ban"),)),
+    ]
 
 
 @dataclass
@@ -94,7 +97,15 @@ class Town:
         """Run `hoso …` on this world; status and what it said."""
         plain = {name: value for name, value in os.environ.items() if not name.startswith("HOSO_")}
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "app.main", *words, cwd=self.arena.world.folder, env={**plain, **self.arena.world.environment()},
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
+            sys.executable,
+            "-m",
+            "app.main",
+            *words,
+            cwd=self.arena.world.folder,
+            env={**plain, **self.arena.world.environment()},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
         out, _ = await asyncio.wait_for(process.communicate(), 60)
         return process.returncode or 0, out.decode()
