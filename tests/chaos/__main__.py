@@ -12,7 +12,7 @@ import json
 import sys
 from pathlib import Path
 
-from hoso.runtime.points import FENCES
+from hoso.points import FENCES
 from tests.chaos.faults import POINTS
 from tests.chaos.run import Plan, break_fence, chaos, say
 

@@ -260,7 +260,7 @@ class Arena:
                 await db.close(timeout=1)
 
     async def until_working(self, seconds: float = 60) -> float:
-        """Seconds until every service answers and events flow. Raises AssertionError when they never do."""
+        """Seconds until every service answers and events flow; `seconds` when they never do."""
         began = time.monotonic()
         heads: dict[tuple[str, int], int] = {}
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
@@ -268,7 +268,7 @@ class Arena:
                 if await self.healthy(session) and await self.flowing(heads):
                     return time.monotonic() - began
                 await asyncio.sleep(0.1)
-        raise AssertionError(f"the services were not at work again within {seconds:.0f} s")
+        return seconds
 
     # --- handing in, waiting for the end, judging --------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from hoso.runtime.points import FENCES
+from hoso.points import FENCES
 from tests.chaos.arena import AWAY, Arena
 from tests.chaos.sheets import Maker, sheets
 
