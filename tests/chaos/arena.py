@@ -259,6 +259,25 @@ class Arena:
             with contextlib.suppress(*AWAY):
                 await db.close(timeout=1)
 
+    async def filed(self, batch: UUID) -> bool:
+        """Whether a batch's one enrolment has been signed, asked to be filed, and its mail is expected."""
+        try:
+            db = await asyncpg.connect(self.url, timeout=3)
+        except AWAY:
+            return False
+        try:
+            words = await db.fetchval(
+                "select count(distinct t.type) from ops.timeline t join ops.enrolment e using (enrolment) where e.batch = $1 "
+                "and t.type in ('vn.hoso.dossier.signed.v1', 'vn.hoso.agency.filing-asked.v1', 'vn.hoso.mail.expected.v1')",
+                batch,
+            )
+            return bool(words == 3)
+        except AWAY:
+            return False
+        finally:
+            with contextlib.suppress(*AWAY):
+                await db.close(timeout=1)
+
     async def until_working(self, seconds: float = 60) -> float:
         """Seconds until every service answers and events flow; `seconds` when they never do."""
         began = time.monotonic()

@@ -15,6 +15,7 @@ from typing import Any
 
 from app.compose import SERVICES
 from tests.chaos.arena import AWAY, Arena
+from tests.chaos.sheets import Maker, sheets
 
 LANES = (
     "intake-admit",
@@ -109,8 +110,9 @@ def blows(count: int, seed: int) -> list[Fault]:
 class Surgeon:
     """Does one fault after the other, and waits after each until the world works again."""
 
-    def __init__(self, arena: Arena, seed: int) -> None:
+    def __init__(self, arena: Arena, maker: Maker, seed: int) -> None:
         self._arena = arena
+        self._maker = maker
         self._chance = random.Random(seed)
 
     async def do(self, fault: Fault, patience: float) -> Suffered | None:
@@ -128,7 +130,18 @@ class Surgeon:
                 os.kill(pid, signal.SIGCONT)
         elif fault.kind == "stop":
             note = await self._until_killed(pid)
-        return Suffered(fault, await self._arena.until_working(), note)
+        back = await self._arena.until_working()
+        if not fault.point:
+            back = max(back, await self._until_filed(time.monotonic() - back))
+        return Suffered(fault, back, note)
+
+    async def _until_filed(self, began: float) -> float:
+        """Seconds since `began` until a row handed in now has been through every service up to the agency's door."""
+        [(tenant, data, _)] = sheets([self._maker.row("")], 1)
+        batch = await self._arena.hand_in(tenant, data)
+        while time.monotonic() - began < 60 and not await self._arena.filed(batch):
+            await asyncio.sleep(0.05)
+        return time.monotonic() - began
 
     async def _at_point(self, fault: Fault, patience: float) -> int | None:
         """Arm the point, wait until somebody took it; his pid."""

@@ -147,7 +147,7 @@ class Run:
         self._arena = arena
         self._plan = plan
         self._maker = maker
-        self._surgeon = Surgeon(arena, plan.seed)
+        self._surgeon = Surgeon(arena, maker, plan.seed)
         self._result = Result()
         self._feed = Feed(arena, maker, maker.rows(plan.rows, days=plan.long))
 
