@@ -26,7 +26,7 @@ from hoso.domain.provinces import province_of
 from hoso.domain.rejections import Rejections, rejections
 from hoso.process import logs
 from hoso.process.ops_http import is_loopback, serve, split_address
-from hoso.runtime import points
+from hoso import points
 from hoso.runtime.consumer import Braked
 from hoso.runtime.failures import SettingsError
 from hoso.runtime.kernel import Kernel

@@ -16,7 +16,7 @@ from uuid import UUID
 import asyncpg
 
 from hoso.log.port import Entry, GapFound, PositionMoved, Record
-from hoso.runtime.points import holds
+from hoso.points import holds
 from hoso.store.postgres import columns
 from schemas.topics import Topic
 

@@ -21,7 +21,7 @@ create table log.call(
   seq bigint generated always as identity, name text not null, type text not null, correlation uuid not null, cause uuid not null,
   body bytea not null check (length(body) <= 65536),
   ready bool not null, due timestamptz not null, not_before timestamptz not null, asked_at timestamptz not null default now(),
-  give_up_at timestamptz not null, tries int not null default 0, looks int not null default 0, unsure bool not null default false,
+  give_up_at timestamptz not null, tries int not null default 0, looks int not null default 0, absent int not null default 0, claim bigint not null default 0, unsure bool not null default false,
   owner uuid, deadline timestamptz, error text, unique(grp, name)) with (fillfactor = 70);
 create index call_claim on log.call(lane, tenant, due) where ready and owner is null;
 create index call_queue on log.call(lane, subject, seq);

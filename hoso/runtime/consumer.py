@@ -23,11 +23,11 @@ from uuid import UUID
 import asyncpg
 
 from hoso.log.port import EventLog, PositionMoved, Record
+from hoso.points import point
 from hoso.runtime.clock import Clock
 from hoso.runtime.ids import uuid7
 from hoso.runtime.metrics import Metrics
 from hoso.runtime.outgoing import Because, Cause, Source, write
-from hoso.runtime.points import point
 from hoso.runtime.steps import Service
 from hoso.store.postgres import Database, columns
 from schemas.envelope import BrokenEvent, UnknownType, decode

@@ -172,15 +172,16 @@ class Kernel:
             )
             if not seen:
                 # New, or declared dead while this process stood still: what it had claimed is others' now.
-                self.member = uuid7()
+                member = uuid7()
                 await db.execute(
                     "insert into log.member(id, grp, host, pid, address) values ($1, $2, $3, $4, $5)",
-                    self.member,
+                    member,
                     self.group,
                     socket.gethostname(),
                     os.getpid(),
                     self.address,
                 )
+                self.member = member
         for events in self._logs:
             events.member = self.member
             await events.reshare()

@@ -24,14 +24,16 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from pydantic import ValidationError
+
+from hoso.points import holds, point
 from hoso.runtime.clock import Clock, boottime, seconds_left
 from hoso.runtime.consumer import LOST, is_lost
 from hoso.runtime.failures import Invalid, OutcomeUnknown, Transient
 from hoso.runtime.metrics import Metrics
 from hoso.runtime.outgoing import Cause, Source, promote, write
-from hoso.runtime.points import holds, point
 from hoso.runtime.steps import Lane, NotYet, Step, Tell, Tried, Try
-from hoso.store.postgres import Database
+from hoso.store.postgres import Database, columns
 from schemas.envelope import Fact, fact_types
 
 log = logging.getLogger(__name__)
@@ -48,19 +50,23 @@ chosen as (
   select c.id from share cross join lateral (
     select id from log.call where lane = $2 and tenant = share.tenant and ready and owner is null and due <= $3 and not_before <= now() and type = any($6)
     order by due, seq limit greatest(1, $4 / (select count(*) from share)) for update skip locked) c limit $4)
-update log.call c set owner = $1, tries = c.tries + (not c.unsure)::int,
+update log.call c set owner = $1, claim = c.claim + 1, tries = c.tries + (not c.unsure)::int,
   deadline = case when c.unsure then c.deadline else now() + $5::interval end
 from chosen where c.id = chosen.id
-returning c.id, c.lane, c.tenant, c.subject, c.name, c.type, c.correlation, c.body, c.tries, c.looks, c.unsure, c.deadline, c.give_up_at, now() as real
+returning c.id, c.lane, c.tenant, c.subject, c.name, c.type, c.correlation, c.body, c.tries, c.looks, c.absent, c.claim, c.unsure, c.deadline, c.give_up_at, now() as real
 """
 
-_END = "delete from log.call where id = any($1) and (owner = $2 or $3) returning id, lane, subject"
+_END = """
+delete from log.call c using unnest($2::uuid[], $3::bigint[]) as o(id, claim)
+where c.id = o.id and (c.claim = o.claim and c.owner is not null or $1) returning c.id, c.lane, c.subject
+"""
 
 _PUT_BACK = """
 update log.call c set owner = null, not_before = now() + o.wait, unsure = o.unsure, looks = o.looks, error = o.error,
-  tries = c.tries - o.refund
-from unnest($1::uuid[], $2::interval[], $3::bool[], $4::int[], $5::text[], $6::int[]) as o(id, wait, unsure, looks, error, refund)
-where c.id = o.id and c.owner = $7 returning c.id
+  tries = c.tries - o.refund, absent = c.absent + o.absent
+from unnest($1::uuid[], $2::bigint[], $3::interval[], $4::bool[], $5::int[], $6::text[], $7::int[], $8::int[])
+  as o(id, claim, wait, unsure, looks, error, refund, absent)
+where c.id = o.id and c.claim = o.claim and c.owner is not null returning c.id
 """
 
 _STOOD_STILL = (
@@ -75,11 +81,14 @@ class Claimed:
     """A call in flight."""
 
     id: UUID
-    owner: UUID
+    claim: int
+    """Which claim of the call this is: an outcome counts only while no later claim was made, and nobody freed it."""
     ask: Fact
     this: Try
     cause: Cause
     looks: int
+    absent: int
+    """How often it was proved absent."""
     absent_after: float
     """Seconds from the claim until "absent" is a proof: the last deadline and the transport bound have passed."""
     patient: bool
@@ -198,13 +207,19 @@ class LaneRunner:
                 _STOOD_STILL, self._name, timedelta(seconds=self._circuit.stood_still), self._lane.keep_trying
             )
             self._circuit.stood_still = 0.0
-        owner, began = self._member(), boottime()
+        began = boottime()
         rows = await self._db.pool.fetch(
-            _CLAIM, owner, self._name, self._clock.now(), min(room, 500), self._lane.timeout, list(fact_types())
+            _CLAIM,
+            self._member(),
+            self._name,
+            self._clock.now(),
+            min(room, 500),
+            self._lane.timeout,
+            list(fact_types()),
         )
         for row in rows:
             self._inflight += 1
-            call = self._claimed(row, owner, began)
+            call = self._claimed(row, began)
             task = asyncio.create_task(self._one(call))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -213,8 +228,11 @@ class LaneRunner:
             await point(f"{self._short}.after-claim")
         return len(rows)
 
-    def _claimed(self, row: Any, owner: UUID, began: float) -> Claimed:
-        ask = fact_types()[row["type"]].model_validate_json(row["body"])
+    def _claimed(self, row: Any, began: float) -> Claimed:
+        try:
+            ask = fact_types()[row["type"]].model_validate_json(row["body"])
+        except ValidationError:
+            ask = Fact()  # nobody can perform it: it fails, is looked at twice, and is given up
         left = (row["deadline"] - row["real"]).total_seconds() if row["deadline"] else 0.0
         this = Try(
             row["name"],
@@ -228,11 +246,12 @@ class LaneRunner:
         )
         return Claimed(
             row["id"],
-            owner,
+            row["claim"],
             ask,
             this,
             Cause(row["subject"], row["tenant"], row["correlation"], row["id"]),
             row["looks"],
+            row["absent"],
             left + self._lane.transport_bound.total_seconds(),
             row["give_up_at"] > row["real"],
         )
@@ -240,12 +259,14 @@ class LaneRunner:
     async def _one(self, call: Claimed) -> None:
         started = time.perf_counter()
         try:
-            outcome = await (self._reconcile(call) if call.this.unsure else self._perform(call))
+            doubtful = call.this.unsure and not self._lane.harmless
+            outcome = await (self._reconcile(call) if doubtful else self._perform(call))
         except Exception as error:
             log.exception(
                 "a performer failed in a way nobody foresaw", extra={"lane": self._name, "call": call.this.name}
             )
-            outcome = Outcome(call, "unknown", None, _back_off(call.this.number), True, error=repr(error)[:500])
+            unsure = not self._lane.harmless
+            outcome = Outcome(call, "unknown", None, _back_off(call.this.number), unsure, error=repr(error)[:500])
         self._metrics.try_seconds.labels(self._name).observe(time.perf_counter() - started)
         self._metrics.tries.labels(self._name, outcome.word).inc()
         self._circuit.note(outcome.word)
@@ -257,21 +278,19 @@ class LaneRunner:
         try:
             async with asyncio.timeout(max(0.0, seconds_left(this.deadline)) if holds("sleeper") else None):
                 steps = await performer.perform(call.ask, this)
-        except Transient as error:
-            if not call.patient and not self._circuit.open:
-                return Outcome(call, "gave-up", performer.give_up(call.ask, this, False, str(error)), error=str(error))
-            return Outcome(call, "transient", None, error.retry_after or _back_off(this.number), error=str(error))
-        except Invalid as error:
-            return Outcome(call, "gave-up", performer.give_up(call.ask, this, False, str(error)), error=str(error))
-        except (OutcomeUnknown, TimeoutError) as error:
-            return Outcome(
-                call,
-                "unknown",
-                None,
-                timedelta(milliseconds=200),
-                True,
-                error=str(error) or "no answer before the deadline",
-            )
+        except Exception as error:
+            harmless, doubt = self._lane.harmless, isinstance(error, OutcomeUnknown | TimeoutError)
+            said = str(error) or "no answer before the deadline"
+            if isinstance(error, Transient) or harmless and (doubt or is_lost(error)):
+                if not call.patient and not self._circuit.open:
+                    return Outcome(call, "gave-up", performer.give_up(call.ask, this, False, said), error=said)
+                wait = getattr(error, "retry_after", None) or _back_off(this.number)
+                return Outcome(call, "transient", None, wait, error=said)
+            if isinstance(error, Invalid) or harmless and this.number >= self._lane.tries:
+                return Outcome(call, "gave-up", performer.give_up(call.ask, this, False, said), error=said)
+            if not doubt:
+                raise
+            return Outcome(call, "unknown", None, timedelta(milliseconds=200), True, error=said)
         if isinstance(steps, NotYet):
             return Outcome(call, "not-yet", None, steps.ask_again, refund=1)
         return Outcome(call, "ended", steps)
@@ -282,9 +301,10 @@ class LaneRunner:
             async with asyncio.timeout(self._lane.timeout.total_seconds()):
                 steps = await performer.reconcile(call.ask, this)
         except Transient as error:
-            return Outcome(
-                call, "transient", None, error.retry_after or _back_off(3), True, call.looks, error=str(error)
-            )
+            if not call.patient and not self._circuit.open:
+                return Outcome(call, "gave-up", performer.give_up(call.ask, this, True, str(error)), error=str(error))
+            wait = error.retry_after or _back_off(3)
+            return Outcome(call, "transient", None, wait, True, call.looks, error=str(error))
         except Exception as error:
             if call.looks + 1 >= INCONCLUSIVE_LOOKS:
                 return Outcome(call, "gave-up", performer.give_up(call.ask, this, True, str(error)), error=str(error))
@@ -296,10 +316,9 @@ class LaneRunner:
             return Outcome(
                 call, "absent-early", None, timedelta(seconds=min(call.absent_after, 60.0)), True, call.looks
             )
-        if not call.patient or this.number >= self._lane.tries:
-            return Outcome(
-                call, "gave-up", performer.give_up(call.ask, this, False, f"proved absent after {this.number} tries")
-            )
+        if not call.patient or call.absent + 1 >= self._lane.tries:
+            why = f"proved absent {call.absent + 1} times"
+            return Outcome(call, "gave-up", performer.give_up(call.ask, this, False, why))
         return Outcome(call, "absent", None)
 
     async def _write_outcomes(self, woken: asyncio.Event, ring: Callable[[set[str]], None]) -> None:
@@ -344,13 +363,13 @@ class LaneRunner:
         ending = [o for o in outcomes if o.steps is not None]
         back = [o for o in outcomes if o.steps is None]
         async with self._db.pool.acquire() as tx, tx.transaction():
-            won: set[UUID] = set()
-            for owner in {o.call.owner for o in outcomes}:
-                own = [o.call.id for o in ending if o.call.owner == owner]
-                freed = await tx.fetch(_END, own, owner, not holds("outcome"))
-                won |= {r["id"] for r in freed} if holds("outcome") else set(own)
+            won = await self._put_back(tx, back)
+            if ending:
+                freed = await tx.fetch(
+                    _END, not holds("outcome"), *columns([(o.call.id, o.call.claim) for o in ending])
+                )
+                won |= {r["id"] for r in freed} if holds("outcome") else {o.call.id for o in ending}
                 await promote(tx, {(r["lane"], r["subject"]) for r in freed})
-                won |= await self._put_back(tx, [o for o in back if o.call.owner == owner], owner)
             if self._lane.record is not None and evidence:
                 await self._lane.record(
                     tx,
@@ -369,20 +388,14 @@ class LaneRunner:
         await point(f"{self._short}.after-commit")
         return words | ({f"lane:{self._name}"} if ending else set())
 
-    async def _put_back(self, tx: Any, outcomes: Sequence[Outcome], owner: UUID) -> set[UUID]:
+    async def _put_back(self, tx: Any, outcomes: Sequence[Outcome]) -> set[UUID]:
         if not outcomes:
             return set()
-        rows = await tx.fetch(
-            _PUT_BACK,
-            [o.call.id for o in outcomes],
-            [o.wait for o in outcomes],
-            [o.unsure for o in outcomes],
-            [o.looks for o in outcomes],
-            [o.error[:500] for o in outcomes],
-            [o.refund for o in outcomes],
-            owner,
-        )
-        return {r["id"] for r in rows}
+        rows = [
+            (o.call.id, o.call.claim, o.wait, o.unsure, o.looks, o.error[:500], o.refund, int(o.word == "absent"))
+            for o in outcomes
+        ]
+        return {r["id"] for r in await tx.fetch(_PUT_BACK, *columns(rows))}
 
 
 def _back_off(tries: int) -> timedelta:

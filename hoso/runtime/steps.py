@@ -138,7 +138,9 @@ class Lane:
     transport_bound: timedelta = timedelta(minutes=6)
     """How long after the deadline a request already written may still arrive: "absent" counts only later."""
     tries: int = 5
-    """Tries that may have reached the world and were proved absent, before a person is asked."""
+    """How often a call may be proved absent, or fail in a way nobody foresaw, before a person is asked."""
+    harmless: bool = False
+    """Asking twice changes nothing (a question, a deed inside the house): a doubt is simply asked again."""
     record: Callable[[Tx, Sequence[Tried]], Any] | None = None
     """Writes the service's evidence inside the transaction of the outcome; awaited."""
 

@@ -18,9 +18,9 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
+from hoso.points import point
 from hoso.runtime.consumer import is_lost
 from hoso.runtime.failures import HosoError
-from hoso.runtime.points import point
 from hoso.runtime.steps import Tx
 from services.intake.admission import Outcome, Request
 from services.intake.desk import Desk

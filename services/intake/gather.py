@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from hoso.points import point
 from hoso.runtime.consumer import is_lost
-from hoso.runtime.points import point
 from services.intake.admission import Outcome, Request
 from services.intake.desk import Desk
 from services.intake.ports import Admitter, Clock, Pool

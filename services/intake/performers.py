@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hoso.runtime.points import point
+from hoso.points import point
 from hoso.runtime.steps import NotYet, Step, Tell, Try
 from schemas.events import EnrolUnit, RequestRefused
 from services.intake.admission import Outcome, Request

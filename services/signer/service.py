@@ -27,7 +27,6 @@ def service(
         performer,
         at_once=50,
         timeout=timedelta(seconds=30),
-        # Nothing a try sends can arrive after its deadline and matter: a call that was lost is simply signed anew.
-        transport_bound=timedelta(0),
+        harmless=True,  # nothing leaves the house before DossierSigned is on the log; people are asked the same question again
     )
     return Service(GROUP, topics_read_by(GROUP), NoStates(), handle, {LANE: lane})

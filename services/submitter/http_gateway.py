@@ -16,9 +16,9 @@ import aiohttp
 from lxml import etree
 
 from hoso.dossiers.safexml import HostileXml, parse
+from hoso.points import holds, point
 from hoso.runtime.clock import seconds_left
 from hoso.runtime.failures import Invalid, OutcomeUnknown, Transient
-from hoso.runtime.points import holds, point
 from schemas.events import StepResult
 from services.submitter.gateway import Dossier, Receipt, RosterPage
 

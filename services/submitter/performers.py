@@ -171,7 +171,7 @@ class PollReplies:
     async def perform(self, ask: RepliesWanted, this: Try) -> Sequence[Step] | NotYet:
         try:
             receipt = await self._collector.reply(ask.transaction)
-        except OutcomeUnknown as error:
+        except (OutcomeUnknown, Invalid) as error:
             raise Transient(str(error)) from error  # a question has no effects: ask again
         if receipt is None or receipt.outcome == "received":
             return NotYet(self._interval)
@@ -181,20 +181,8 @@ class PollReplies:
         return None
 
     def give_up(self, ask: RepliesWanted, this: Try, reached: bool, error: str) -> Sequence[Step]:
-        return [
-            Tell(
-                DossierDecided(
-                    enrolment=ask.enrolment,
-                    dossier=ask.dossier,
-                    attempt=ask.attempt,
-                    kind=ask.kind,
-                    number=ask.number,
-                    accepted=False,
-                    code="HOSO-NO-DECISION",
-                    text=error[:500],
-                )
-            )
-        ]
+        """Not knowing is no refusal: nothing is said. The mails, and the timers that await them, go on without."""
+        return []
 
 
 class ActivateUnit:

@@ -32,7 +32,6 @@ def service(
     gateway: AgencyGateway, vault: Vault, rejections: Rejections, bounds: Bounds, now: Callable[[], datetime]
 ) -> Service[Ledger]:
     """The submitter, ready to be run."""
-    nothing = timedelta(0)
     lanes = {
         "agency.submit": Lane(
             SubmitDossier(gateway, vault, rejections),
@@ -47,8 +46,8 @@ def service(
             bounds.at_once * 2,
             bounds.timeout,
             timedelta(days=30),
-            nothing,
             record=record,
+            harmless=True,
         ),
         "agency.activate": Lane(
             ActivateUnit(gateway, vault, rejections, now),
@@ -58,7 +57,9 @@ def service(
             bounds.transport_bound,
             record=record,
         ),
-        "agency.roster": Lane(FetchRoster(gateway, vault), bounds.at_once, bounds.timeout, bounds.keep_trying, nothing),
-        "vault.spend": Lane(SpendCode(vault), 50, bounds.timeout, timedelta(days=2), nothing),
+        "agency.roster": Lane(
+            FetchRoster(gateway, vault), bounds.at_once, bounds.timeout, bounds.keep_trying, harmless=True
+        ),
+        "vault.spend": Lane(SpendCode(vault), 50, bounds.timeout, timedelta(days=2), harmless=True),
     }
     return Service(GROUP, topics_read_by(GROUP), LedgerStates(), handle, lanes)

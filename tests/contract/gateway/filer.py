@@ -11,7 +11,7 @@ import asyncio
 import sys
 from hashlib import sha256
 
-from hoso.runtime import points
+from hoso import points
 from hoso.runtime.clock import boottime
 from hoso.runtime.failures import CallFailure
 from services.submitter.gateway import Dossier

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from hoso import points
 from hoso.log.postgres import create_topics
-from hoso.runtime import points
 from hoso.store.postgres import Database
 from schemas.topics import TOPIC_OF
 from tests.contract.log.stage import TOPICS

@@ -278,12 +278,18 @@ class Worker:
 
 @contextlib.asynccontextmanager
 async def working(
-    db: Database, desk: Desk, *, clock: WorldClock | None = None, group: str = GROUP, **lane: Any
+    db: Database,
+    desk: Desk,
+    *,
+    clock: WorldClock | None = None,
+    group: str = GROUP,
+    runner_of: Callable[..., LaneRunner] = LaneRunner,
+    **lane: Any,
 ) -> AsyncIterator[Worker]:
     """Perform the lane until the block ends, as a member of its own."""
     worker = Worker(uuid7(), asyncio.Event(), Metrics())
     await db.pool.execute("insert into log.member(id, grp, host, pid) values ($1, $2, 'here', 1)", worker.member, group)
-    runner = LaneRunner(
+    runner = runner_of(
         LANE, Lane(desk, **lane), db, source(group), clock or WorldClock(), worker.metrics, lambda: worker.member
     )
     drained = asyncio.Event()

@@ -14,7 +14,7 @@ import pytest
 from hoso.runtime.clock import Setting, WorldClock, boottime
 from hoso.runtime.failures import Invalid, OutcomeUnknown, Transient
 from hoso.runtime.ids import uuid7
-from hoso.runtime.lanes import mend_queues, sweep
+from hoso.runtime.lanes import LaneRunner, mend_queues, sweep
 from hoso.runtime.outgoing import Cause, write
 from hoso.runtime.steps import Call, NotYet, Step, Tell, Tried, Try, Withdraw
 from hoso.store.postgres import Database
@@ -283,6 +283,75 @@ async def test_transient_is_tried_again_and_then_ends(stage: Database) -> None:
     assert [(t.name, t.number, t.unsure) for t in desk.tries] == [("again", n, False) for n in (1, 2, 3)]
     assert evidence.words == ["transient", "transient", "ended"]
     assert desk.looks == [], "certainly not processed: nothing to look for"
+    assert await echoes(stage) == [3]
+
+
+async def test_an_outcome_written_twice_never_frees_a_later_claim(stage: Database) -> None:
+    """The commit took effect, its acknowledgement was lost, and meanwhile the call was claimed again by the same process."""
+    evidence, claimed_again, may_end = Evidence(), asyncio.Event(), asyncio.Event()
+
+    class LosesTheFirstAnswer(LaneRunner):
+        lost = False
+
+        async def _write(self, *args: Any, **kwargs: Any) -> set[str]:
+            words = await super()._write(*args, **kwargs)
+            if not self.lost:
+                self.lost = True
+                worker.woken.set()
+                await claimed_again.wait()
+                raise ConnectionResetError("the acknowledgement is lost")
+            return words
+
+    async def answer(asked: Asked, this: Try) -> Sequence[Step]:
+        if this.number == 1:
+            raise Transient("refused", SOON)
+        claimed_again.set()
+        await may_end.wait()
+        return [Tell(Echoed(n=this.number))]
+
+    async def written_twice() -> bool:
+        return len(evidence.words) >= 2
+
+    desk = Desk(answer)
+    await admit(stage, ask(uuid7(), "again"))
+    async with working(stage, desk, record=evidence.record, runner_of=LosesTheFirstAnswer) as worker:
+        await eventually(written_twice, "the first outcome to be written again")
+        assert evidence.words == ["transient", "lost"]
+        worker.woken.set()
+        may_end.set()
+        await all_ended(stage)
+    assert (desk.two_at_once, len(desk.tries)) == (0, 2)
+
+
+async def test_refused_connections_are_no_proofs_of_absence(stage: Database) -> None:
+    """Only what was proved absent counts against a call: an outage and then one lost answer is not given up."""
+
+    async def answer(asked: Asked, this: Try) -> Sequence[Step]:
+        if this.number <= 6:
+            raise Transient("refused", SOON)
+        if this.number == 7:
+            raise OutcomeUnknown("the reply was lost")
+        return [Tell(Echoed(n=this.number))]
+
+    desk = Desk(answer)
+    await admit(stage, ask(uuid7(), "again"))
+    async with working(stage, desk, transport_bound=timedelta(0), timeout=timedelta(milliseconds=200)):
+        await all_ended(stage)
+    assert desk.given_up == []
+    assert await echoes(stage) == [8]
+
+
+async def test_a_harmless_doubt_is_simply_asked_again(stage: Database) -> None:
+    async def answer(asked: Asked, this: Try) -> Sequence[Step]:
+        if this.number < 3:
+            raise OutcomeUnknown("the reply was lost")
+        return [Tell(Echoed(n=this.number))]
+
+    desk = Desk(answer)
+    await admit(stage, ask(uuid7(), "again"))
+    async with working(stage, desk, harmless=True):
+        await all_ended(stage)
+    assert desk.looks == []
     assert await echoes(stage) == [3]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hoso.runtime import points
+from hoso import points
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ async def test_a_place_without_a_file_is_passed(tmp_path: Path) -> None:
 
 PASS = """
 import asyncio, sys
-from hoso.runtime import points
+from hoso import points
 points.arm(sys.argv[1], sys.argv[2])
 asyncio.run(points.point("here"))
 print("passed")

@@ -55,19 +55,14 @@ async def test_no_more_than_fifty_steps_are_told() -> None:
 
 
 async def test_a_question_has_no_effects_so_no_doubt_is_kept_about_it() -> None:
-    for failure in (OutcomeUnknown("502"), Transient("429")):
+    for failure in (OutcomeUnknown("502"), Transient("429"), Invalid("403")):
         with pytest.raises(Transient):
             await PollReplies(AgencyByHand(standing=failure), MINUTE).perform(wanted(), attempt())
-    with pytest.raises(Invalid):
-        await PollReplies(AgencyByHand(standing=Invalid("400")), MINUTE).perform(wanted(), attempt())
     assert await PollReplies(AgencyByHand(), MINUTE).reconcile(wanted(), attempt(unsure=True)) is None
 
 
-def test_never_decided_is_told_as_a_code_of_our_own() -> None:
-    (decided,) = told(PollReplies(AgencyByHand(), MINUTE).give_up(wanted(number="00001"), attempt(), True, "30 ngày"))
-
-    assert isinstance(decided, DossierDecided)
-    assert (decided.accepted, decided.code, decided.number) == (False, "HOSO-NO-DECISION", "00001")
+def test_never_decided_is_never_told_as_a_refusal() -> None:
+    assert list(PollReplies(AgencyByHand(), MINUTE).give_up(wanted(number="00001"), attempt(), True, "30 ngày")) == []
 
 
 @pytest.mark.parametrize(("count", "questions"), [(1, 1), (200, 1), (201, 2), (450, 3)])
