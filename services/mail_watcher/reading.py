@@ -3,19 +3,27 @@
 The rules are domain.md §6.2. Labels are found in text without case and diacritics, values are cut out of the
 original; a label and its value may share a line, stand on two lines or in two cells. What is quoted or forwarded
 inside is not read.
+
+Anybody can have the agency's words sent to us, so the time is linear in the text: every line is folded and searched for
+labels once, and what holds more lines or labels than any mail of the agency is left to a person.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from services.mail_watcher.outcome import stop_outcome
-from services.mail_watcher.parser import ParsedMail
+from services.mail_watcher.parser import MAX_TEXT, ParsedMail
 from services.mail_watcher.secret import Secret
 from services.mail_watcher.text import fold, name_key
 
+MAX_LINES = 2_000
+MAX_LABELS = 500
+MAX_NAME = 300
 FIRST_TIME = "DKTGLD"
 """The Số định danh of every unit that registers for the first time: no unit's own."""
 
@@ -61,7 +69,7 @@ class UnclearMail:
 Reading = ActivationMail | StopResultMail | OtherMail | UnclearMail
 
 _FORWARDED = re.compile(
-    r"-{2,} ?(?:forwarded|original|thu da chuyen tiep|tin nhan (?:da )?(?:chuyen tiep|goc)|thu goc)\b"
+    r"-- ?(?:forwarded|original|thu da chuyen tiep|tin nhan (?:da )?(?:chuyen tiep|goc)|thu goc)\b"
     r"|begin forwarded message|^(?:on|vao|ngay) .{0,200}(?:wrote|da viet) ?:$"
 )
 _FORWARD_HEAD = re.compile(r"^(?:from|tu|nguoi gui) ?:.*@")
@@ -96,73 +104,79 @@ _UNIT_CODE = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]{6,
 _TAX_CODE = re.compile(r"(?<!\d)\d{10}(?:-?\d{3})?(?!\d)")
 _NUMBER = re.compile(r"(?<![\d/])\d{1,7}/20\d{2}/\d{5}(?![\d/])")
 _CODE = re.compile(r"(?<![A-Za-z0-9_/=@.#-])[A-Z0-9]{10}(?![A-Za-z0-9_/=@-]|\.[A-Za-z0-9])")
-_TEN_DIGITS = re.compile(r"(?<![A-Za-z0-9])\d{10}(?![A-Za-z0-9])")
+_MANY_DIGITS = re.compile(r"\d{10,}")
+_WORD = re.compile(r"[a-z0-9]")
+_UP_TO_COLON = re.compile(r"[^:]{0,60}: ?")
 _DAY = re.compile(r"(?<!\d)24 ?(?:\([^()]{0,40}\) ?)?(?:h\b|gio|tieng|hours?)")
 _ANCHOR = re.compile(rf"(?<![a-z0-9])(?:{_LABELS['code']})(?![a-z0-9])")
 
 
-def _own_lines(body: str) -> tuple[list[str], bool]:
-    """The lines that the sender wrote himself, and whether something quoted or forwarded was left out."""
+def _own_lines(all_lines: Sequence[str]) -> tuple[list[str], list[str], bool]:
+    """The lines that the sender wrote himself, folded too, and whether something quoted or forwarded was left out."""
     lines: list[str] = []
-    all_lines = [line for line in body.split("\n") if line]
+    own: list[str] = []
+    all_folded = [fold(line) for line in all_lines]
     left_out = False
-    for at, line in enumerate(all_lines):
+    for at, (line, folded) in enumerate(zip(all_lines, all_folded, strict=True)):
         if line.startswith(">"):
             left_out = True
             continue
-        folded = fold(line)
-        ahead = all_lines[at + 1 : at + 6]
+        ahead = all_folded[at + 1 : at + 6]
         if _FORWARDED.search(folded) or (
-            _FORWARD_HEAD.match(folded) and any(_FORWARD_SUBJECT.match(fold(later)) for later in ahead)
+            _FORWARD_HEAD.match(folded) and any(_FORWARD_SUBJECT.match(later) for later in ahead)
         ):
-            return lines, True
+            return lines, own, True
         lines.append(line)
-    return lines, left_out
+        own.append(folded)
+    return lines, own, left_out
 
 
-def _label_at_start(folded: str) -> re.Match[str] | None:
+def _first_word(folded: str) -> int:
+    """Where the first letter or digit stands."""
+    found = _WORD.search(folded)
+    return found.start() if found else len(folded)
+
+
+def _bare_label(folded: str) -> re.Match[str] | None:
+    """The label that stands alone on a line."""
     found = _LABEL.search(folded)
-    return found if found and not re.search(r"[a-z0-9]", folded[: found.start()]) else None
-
-
-def _value_below(lines: Sequence[str], folded: Sequence[str], at: int) -> tuple[int, str]:
-    """The value of a label that stands alone: the next line, or, in a row of labels, the same place in the next row."""
-    first = at
-    while first and _bare_label(folded[first - 1]):
-        first -= 1
-    end = at
-    while end < len(lines) and _bare_label(folded[end]):
-        end += 1
-    value_at = at + 1 if folded[at].rstrip().endswith(":") else at + (end - first)
-    if value_at >= len(lines) or _bare_label(folded[value_at]):
-        return -1, ""
-    return value_at, lines[value_at]
-
-
-def _bare_label(folded: str) -> bool:
-    found = _label_at_start(folded)
-    if found is None:
-        return False
+    if found is None or _first_word(folded) < found.start():
+        return None
     rest = _AFTER_LABEL.match(folded, found.end())
-    return not re.search(r"[a-z0-9]", folded[rest.end() if rest else found.end() :])
+    return None if _WORD.search(folded, rest.end() if rest else found.end()) else found
 
 
-def _is_label(folded: str, found: re.Match[str]) -> bool:
+def _run_lengths(bare: Sequence[re.Match[str] | None]) -> list[int]:
+    """For each line how many such lines stand together: labels alone, or others."""
+    lengths: list[int] = []
+    for _, run in groupby(bare, key=lambda label: label is not None):
+        length = sum(1 for _ in run)
+        lengths += [length] * length
+    return lengths
+
+
+def _labels_in(folded: str) -> list[re.Match[str]]:
     """At the start of a line, or with a colon behind it: names of firms hold words such as "nội dung" too."""
-    return not re.search(r"[a-z0-9]", folded[: found.start()]) or _COLON.match(folded, found.end()) is not None
+    first = _first_word(folded)
+    return [m for m in _LABEL.finditer(folded) if first >= m.start() or _COLON.match(folded, m.end())]
 
 
 def _labelled(lines: Sequence[str], folded: Sequence[str]) -> list[tuple[str, str, int]]:
-    """Every (label, text after it up to the next label, line of the value)."""
+    """Every (label, text after it up to the next label, line of the value).
+
+    The value of a label that stands alone is the next line, or, in a row of labels, the same place in the next row.
+    """
     found: list[tuple[str, str, int]] = []
+    bare = [_bare_label(line) for line in folded]
+    lengths = _run_lengths(bare)
     for at, line in enumerate(lines):
-        if _bare_label(folded[at]):
-            label = _label_at_start(folded[at])
-            below, value = _value_below(lines, folded, at)
-            if label and label.lastgroup and value:
-                found.append((label.lastgroup, value, below))
+        alone = bare[at]
+        if alone is not None:
+            below = at + (1 if folded[at].rstrip().endswith(":") else lengths[at])
+            if alone.lastgroup and below < len(lines) and bare[below] is None:
+                found.append((alone.lastgroup, lines[below], below))
             continue
-        matches = [m for m in _LABEL.finditer(folded[at]) if _is_label(folded[at], m)]
+        matches = _labels_in(folded[at])
         for label, following in zip(matches, [*matches[1:], None], strict=False):
             gap = _AFTER_LABEL.match(folded[at], label.end())
             start = gap.end() if gap else label.end()
@@ -173,9 +187,9 @@ def _labelled(lines: Sequence[str], folded: Sequence[str]) -> list[tuple[str, st
 
 def _continued(lines: Sequence[str], folded: Sequence[str], at: int, value: str) -> str:
     """A name that plain text broke over lines: goes on while lines are long, no sentence ended and no label begins."""
-    while (at >= 0 and at + 1 < len(lines) and len(lines[at]) >= 55 and value[-1:] not in ".,;:") and not (
-        _LABEL.search(folded[at + 1]) or _DEAR.search(folded[at + 1])
-    ):
+    while (
+        at + 1 < len(lines) and len(lines[at]) >= 55 and len(value) <= MAX_NAME and value[-1:] not in ".,;:"
+    ) and not (_LABEL.search(folded[at + 1]) or _DEAR.search(folded[at + 1])):
         at += 1
         value = f"{value} {lines[at]}"
     return value
@@ -183,7 +197,7 @@ def _continued(lines: Sequence[str], folded: Sequence[str], at: int, value: str)
 
 def _as_name(value: str) -> str | None:
     value = value.strip(" \t.,;:|\"'“”")
-    return value if 3 <= len(value) <= 300 and not _is_generic(value) else None
+    return value if 3 <= len(value) <= MAX_NAME and not _is_generic(value) else None
 
 
 def _is_generic(value: str) -> bool:
@@ -238,15 +252,15 @@ def _addressed(lines: Sequence[str], folded: Sequence[str]) -> list[str]:
     """Whom the mail addresses: what follows "Kính gửi", on the line or below it."""
     for at, line in enumerate(lines):
         dear = _DEAR.search(folded[at])
-        if dear is None or re.search(r"[a-z0-9]", folded[at][: dear.start()]):
+        if dear is None or _first_word(folded[at]) < dear.start():
             continue
         value = line[dear.end() :]
-        colon = re.match(r"[^:]{0,60}: ?", value)
+        colon = _UP_TO_COLON.match(value)
         if not dear.group("colon") and colon and _is_generic(value[: colon.end()]):
             value = value[colon.end() :]
         if not value.strip(" .:,") and at + 1 < len(lines):
             at, value = at + 1, lines[at + 1]
-        following = [m for m in _LABEL.finditer(fold(value)) if _is_label(fold(value), m)]
+        following = _labels_in(fold(value))
         if following and following[0].start():
             return [value[: following[0].start()]]
         if value.strip() and not following:
@@ -268,18 +282,27 @@ def _codes(
         m.group() for label, value, _ in labelled if label == "code" and (m := _CODE.match(value.lstrip(" \"'“[(*")))
     }
 
+    digits = Counter(
+        text[at : at + 10] for run in _MANY_DIGITS.finditer(text) for at in range(run.start(), run.end() - 9)
+    )
+    tokens: list[tuple[int, str, bool]] = []
+    begins = 0
+    for line in lines:
+        stripped = line.strip(" .,:;*()[]\"'“”") if len(line) <= MAX_NAME else ""
+        for match in _CODE.finditer(line):
+            token = match.group()
+            before = line[max(0, match.start() - 40) : match.start()].rstrip(" *\"'“[(")
+            standing = stripped == token or token in labelled_codes or before.endswith(":")
+            tokens.append((begins + match.start(), token, standing))
+        begins += len(line) + 1
+
     def fit(start: int, end: int, strict: bool) -> list[str]:
         chosen: dict[str, bool] = {}
-        for match in _CODE.finditer(text, start, end):
-            token = match.group()
-            line = text[text.rfind("\n", 0, match.start()) + 1 : (text + "\n").find("\n", match.end())]
-            alone = line.strip(" .,:;*()[]\"'“”") == token
-            standing = alone or token in labelled_codes or line[: line.find(token)].rstrip(" *\"'“[(").endswith(":")
-            if token in taken or (strict and not standing):
+        for at, token, standing in tokens:
+            if not start <= at <= end - len(token) or token in taken or (strict and not standing):
                 continue
             if token.isdigit():
-                again = len(_TEN_DIGITS.findall(text.replace(token, "", 1)))
-                if standing and text.count(token) == 1 and not (again and token in taken) and token[0] != "0":
+                if standing and digits[token] == 1 and token[0] != "0":
                     chosen.setdefault(token, False)
             elif token.isalpha():
                 if standing:
@@ -293,9 +316,13 @@ def _codes(
 
 
 def _read_body(subject: str, body: str) -> Reading:
-    lines, left_out = _own_lines(body)
-    folded = [fold(line) for line in lines]
+    all_lines = [line for line in body.split("\n") if line]
+    if len(body) > MAX_TEXT or len(all_lines) > MAX_LINES:
+        return UnclearMail("it is longer than any mail of the agency")
+    lines, folded, left_out = _own_lines(all_lines)
     labelled = _labelled(lines, folded)
+    if len(labelled) > MAX_LABELS:
+        return UnclearMail("it names more things than any mail of the agency")
     keys, why = _keys(lines, folded, labelled)
     codes, anchored = _codes(lines, folded, labelled)
     stop = stop_outcome(subject, lines)
