@@ -17,7 +17,7 @@ from uuid import UUID
 
 import asyncpg
 
-from hoso.runtime.points import point
+from hoso.points import point
 from hoso.runtime.steps import Tell, Tx
 from hoso.store.vault import Erased
 from schemas.events import ActivationCodeArrived, StopResultArrived

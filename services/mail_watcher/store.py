@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from hoso.runtime.points import holds
+from hoso.points import holds
 from hoso.runtime.steps import Tx
 from services.mail_watcher.handlers import Awaited
 from services.mail_watcher.matching import Expectation, kind_of

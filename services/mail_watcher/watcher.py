@@ -17,11 +17,12 @@ from uuid import UUID, uuid5
 
 import asyncpg
 
-from hoso.runtime.points import point
+from hoso.points import point
 from hoso.store.vault import Erased, Sealing
 from services.mail_watcher import store
+from services.mail_watcher.aside import TookTooLong, aside
 from services.mail_watcher.mailbox import CHUNK, Fetched, Mailbox, MailboxDown, MailboxRefused
-from services.mail_watcher.parser import HostileMail, parse
+from services.mail_watcher.parser import HostileMail, ParsedMail, parse
 from services.mail_watcher.ports import Clock, Vault
 from services.mail_watcher.reading import ActivationMail, OtherMail, Reading, UnclearMail, read
 from services.mail_watcher.records import KeyRecords, RecordsDown
@@ -163,17 +164,22 @@ class Watcher:
         return row, sealings
 
     async def _judged(self, mail: Fetched) -> tuple[Verdict, Reading, tuple[str, ...]]:
-        """Whether to believe it, what it says, where it was delivered."""
+        """Whether to believe it, what it says, where it was delivered. What is not believed is not read."""
         if mail.raw is None:
             return Quarantined("it is larger than this mailbox's limit"), OtherMail(), ()
+        raw, trust = mail.raw, self.settings.trust
         try:
-            parsed = parse(mail.raw)
-            names = key_names(mail.raw, self.settings.trust)
+            parsed, names = await aside(lambda: (parse(raw), key_names(raw, trust)))
+            found = {name: text for name in names if (text := await self._records.text(name)) is not None}
+            arrived_at = self._clock.world(mail.internaldate)
+            verdict = await aside(lambda: judge(raw, parsed, trust, found, arrived_at))
         except HostileMail as hostile:
             return Quarantined(f"it was not parsed: {hostile}"), OtherMail(), ()
-        found = {name: text for name in names if (text := await self._records.text(name)) is not None}
-        verdict = judge(mail.raw, parsed, self.settings.trust, found, self._clock.world(mail.internaldate))
-        return verdict, read(parsed), parsed.addressees
+        except TookTooLong:
+            return Quarantined("it was not parsed: it takes too long"), OtherMail(), ()
+        if isinstance(verdict, Quarantined):
+            return verdict, OtherMail(), parsed.addressees
+        return verdict, await _reading(parsed), parsed.addressees
 
     async def _flag(self, mailbox: Mailbox, mails: Sequence[Fetched]) -> None:
         try:
@@ -191,6 +197,17 @@ def _digest(mail: Fetched) -> bytes:
     return hashlib.sha256(
         mail.raw if mail.raw is not None else f"{mail.size} {mail.internaldate.isoformat()}".encode()
     ).digest()
+
+
+async def _reading(parsed: ParsedMail) -> Reading:
+    """What a trusted mail says. One that cannot be read goes to a person; the mails behind it go on."""
+    try:
+        return await aside(lambda: read(parsed))
+    except TookTooLong:
+        return UnclearMail("it takes too long to read")
+    except Exception as error:  # the sentence may quote the mail, so only the kind of error is told
+        log.error("a mail cannot be read", extra={"error": type(error).__name__})
+        return UnclearMail(f"it cannot be read ({type(error).__name__})")
 
 
 def _state(reading: Reading) -> str:
