@@ -57,6 +57,7 @@ with fitting as (
   union (select dossier, attempt from mail_watcher.expectation e where $9 and mailbox = $1 and kind = $2
     and ($7::text is null or name_key = $7) and ($8::text is null or tax_key = $8)
     and (cardinality($5::text[]) = 0 or contact = any($5))
+    and (not $12 or unit_code in ('', '{FIRST_TIME}'))
     and not exists (select 1 from mail_watcher.mail m
       where m.dossier = e.dossier and m.attempt = e.attempt and m.arrived_at < $10)
     limit {ENOUGH}))
@@ -88,6 +89,7 @@ async def decide(tx: Tx, mail: KnownMail, own_contacts: bool) -> Match:
         not strong,
         mail.arrived_at - FORGET_SETTLED,
         mail.tenant,
+        keys.unit_code == FIRST_TIME,
     )
     found = [expectation_of(row, row["own_contact"], row["settled"]) for row in rows]
     return match(mail.reading, mail.delivered_to, mail.arrived_by, found)

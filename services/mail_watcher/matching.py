@@ -7,6 +7,8 @@ Three rules, in this order (domain.md §6.2 rule 5):
    its attempt; a unit code means the unit's newest attempt that had been filed when the mail arrived.
 3. Only weak keys (name, tax code, a shared address): branches share them, so it counts only if exactly one unit ever
    fitted, among all attempts of that kind in that mailbox, also those that have got their mail.
+
+A mail for a unit that has no code yet (DKTGLD) contradicts every attempt of a unit that has one.
 """
 
 from __future__ import annotations
@@ -132,10 +134,17 @@ def _same_tax(one: str, other: str) -> bool:
     return left == right or (min(len(left), len(right)) == 10 and left[:10] == right[:10])
 
 
+def _is_no_first_time(candidate: Expectation, keys: Keys) -> bool:
+    """Whether the mail is for a unit without a code, and the candidate has one."""
+    return keys.unit_code == FIRST_TIME and candidate.unit_code not in ("", FIRST_TIME)
+
+
 def _contradicts(candidate: Expectation, keys: Keys) -> bool:
     """Whether the mail says something else than the candidate; a shortened name is no contradiction."""
     code = _unit_code(keys)
     if code is not None and candidate.unit_code and code != candidate.unit_code:
+        return True
+    if _is_no_first_time(candidate, keys):
         return True
     if keys.tax_code is not None and not _same_tax(keys.tax_code, candidate.tax_code):
         return True
@@ -209,6 +218,7 @@ def _by_weak_keys(
         if (keys.tax_code is None or _same_tax(keys.tax_code, c.tax_code))
         and (keys.unit_name is None or name_key(keys.unit_name) == name_key(c.unit_name))
         and (not delivered_to or c.contact in delivered_to)
+        and not _is_no_first_time(c, keys)
     ]
     if not agreeing:
         return NoCandidate()

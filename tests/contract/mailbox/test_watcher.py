@@ -217,7 +217,7 @@ async def test_a_mail_before_its_expectation_is_parked_and_found_later(house: Ho
 
 async def test_no_mail_is_matched_before_the_consumer_has_read_the_heads_noted_with_it(house: House) -> None:
     await house.pool.execute("insert into log.head(topic, part, next) values ($1, 3, 7)", store.TOPIC)
-    first, second = house.expected(), house.expected()
+    first, second = house.expected(unit_code=""), house.expected(unit_code="")
     await house.consume(*first)
     await house.scan([activation(unit="DKTGLD")])
     await house.match()
@@ -288,7 +288,7 @@ async def test_quarantine_others_and_hostile_ones_are_written_down(house: House)
 
 
 async def test_a_person_decides(house: House) -> None:
-    (unit, fact), other = house.expected(), house.expected()
+    (unit, fact), other = house.expected(unit_code=""), house.expected(unit_code="")
     await house.consume(unit, fact)
     await house.consume(*other)
     await house.scan([activation(unit="DKTGLD")])

@@ -116,7 +116,7 @@ def test_another_delivery_address_is_a_contradiction() -> None:
 def test_an_own_address_decides_alone_and_nothing_may_contradict() -> None:
     one = expectation(1, contact="own+1@x.example", own_contact=True)
     two = expectation(2, contact="own+2@x.example", own_contact=True)
-    assert found(activation(unit_code=FIRST_TIME), one, two, to="own+2@x.example") == Matched(two)
+    assert found(activation(), one, two, to="own+2@x.example") == Matched(two)
     assert found(stop(), replace(one, kind="stop"), to="own+1@x.example") == Matched(replace(one, kind="stop"))
     assert isinstance(found(activation(unit_code="TZ0002Z"), one, two, to="own+1@x.example"), Several)
     assert isinstance(found(activation(unit_name="Công ty khác"), one, to="own+1@x.example"), Several)
@@ -124,12 +124,31 @@ def test_an_own_address_decides_alone_and_nothing_may_contradict() -> None:
 
 def test_weak_keys_count_only_when_one_unit_ever_fitted() -> None:
     one, two = expectation(1), expectation(2, settled=True, since=minutes(-1000))
-    weak = activation(unit_code=FIRST_TIME, unit_name=NAME, tax_code=TAX)
+    weak = activation(unit_name=NAME, tax_code=TAX)
     assert found(weak, one) == Matched(one)
     assert isinstance(found(weak, one, two), Several)
     assert found(weak, one, replace(two, unit_name="Công ty khác")) == Matched(one)
     assert found(activation(unit_name="công ty tnhh đại phúc."), one) == Matched(one)
     assert found(activation(unit_name="Ai đó"), one) == NoCandidate()
+
+
+def test_a_mail_for_a_unit_without_a_code_contradicts_every_unit_that_has_one() -> None:
+    coded, first = expectation(1), expectation(2, unit_code="")
+    mail = activation(unit_code=FIRST_TIME, unit_name=NAME, tax_code=TAX)
+    assert found(mail, coded) == NoCandidate()
+    assert found(mail, coded, to="") == NoCandidate()
+    assert found(mail, first) == Matched(first)
+    assert found(mail, coded, first) == Matched(first)
+    assert found(mail, replace(first, unit_code=FIRST_TIME)) == Matched(replace(first, unit_code=FIRST_TIME))
+    assert isinstance(found(mail, first, expectation(3, unit_code="")), Several)
+    own = expectation(4, contact="own+4@x.example", own_contact=True)
+    assert isinstance(found(activation(unit_code=FIRST_TIME), own, to="own+4@x.example"), Several)
+    assert found(activation(unit_code=FIRST_TIME), replace(own, unit_code=""), to="own+4@x.example") == Matched(
+        replace(own, unit_code="")
+    )
+    numbered = expectation(1, number="00001/2026/00101")
+    named = activation(unit_code=FIRST_TIME, number="00001/2026/00101")
+    assert isinstance(found(named, numbered), Several)
 
 
 def test_an_address_alone_is_never_enough() -> None:
@@ -195,8 +214,11 @@ def test_no_mail_ever_goes_to_another_unit(
         if isinstance(verdict, Matched):
             assert verdict.expectation.unit == UUID(int=unit)
             assert verdict.expectation.kind == kind
+            assert reading.keys.unit_code != FIRST_TIME
         elif reading.keys.unit_code == f"TZ{unit:04}Z" and reading.keys.number is None:
             raise AssertionError(f"a mail with its unit's code was not matched: {verdict}")
+        elif reading.keys.unit_code == FIRST_TIME:
+            assert verdict == NoCandidate()
         elif reading.keys.number is None and reading.keys.unit_name and len(units) > 1:
             assert isinstance(verdict, Several)
 
