@@ -20,6 +20,7 @@ from hoso.runtime.outgoing import Environment
 from schemas.envelope import MAX_EVENT_BYTES, encode, envelope_of
 from schemas.events import EnrolUnit
 from schemas.topics import REQUESTS, topic_named
+from services.intake.handlers import misfits
 
 _PREFIX = REQUESTS.name.removesuffix("<tenant>")
 
@@ -36,13 +37,14 @@ def read_requests(topic: str, data: bytes, actor: str) -> tuple[str, list[EnrolU
     asks = []
     for place, one in enumerate(found if isinstance(found, list) else [found], start=1):
         try:
-            asks.append(EnrolUnit.model_validate({"actor": actor, **one} if isinstance(one, dict) else one))
+            ask = EnrolUnit.model_validate({"actor": actor, **one} if isinstance(one, dict) else one)
+            wrong = misfits(ask)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise HosoError(
-                f'request {place}: {where} {first["msg"]}; a request is {{"request": key, "fields": {{column: text}}}}'
-            ) from error
+            wrong = (error.errors()[0]["msg"],)
+        if wrong:
+            told = "; ".join(wrong)
+            raise HosoError(f'request {place}: {told} A request is {{"request": key, "fields": {{column: text}}}}')
+        asks.append(ask)
     if not asks:
         raise HosoError("the file holds no request")
     return tenant, asks

@@ -172,6 +172,8 @@ CAUSES_EN: dict[str, str] = {
     "filing-uncertain": "It is not known whether the agency has the dossier: ask it, answer filed or not-filed",
     "transaction-missing": "The code came, but not the transaction: ask the agency for it, answer filed with it",
     "duplicate": "The agency says it has this already: ask it, answer filed if so, not-filed if it has nothing",
+    "earlier-filing": "An earlier enrolment was filed and then cancelled here; whether that filing still stands is not known: "
+    "ask the agency",
     "filing-failed": "The dossier could not be sent to the agency: find out why, then file again",
     "stop-mail-missing": "The mail about the stop did not come: ask the agency, answer continue or retry",
     "stop-refused": "The agency refused to stop the old provider: read its mail, then file again",

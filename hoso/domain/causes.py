@@ -84,6 +84,12 @@ _ROWS = (
         ("filed", "not-filed"),
     ),
     Cause(
+        "earlier-filing",
+        "Lần đăng ký trước đã nộp hồ sơ cho cơ quan BHXH rồi bị huỷ ở đây; chưa rõ hồ sơ đó còn hiệu lực hay không",
+        "Hỏi cơ quan BHXH: nếu hồ sơ đó không còn hiệu lực thì trả lời not-filed để nộp hồ sơ mới, nếu còn thì huỷ đăng ký này",
+        ("not-filed",),
+    ),
+    Cause(
         "filing-failed", "Không gửi được hồ sơ tới cơ quan BHXH", "Xem nguyên nhân, khắc phục rồi nộp lại", ("retry",)
     ),
     Cause(

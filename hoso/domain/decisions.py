@@ -49,6 +49,7 @@ from hoso.domain.states import (
     Signing,
     State,
     Waiting,
+    stands,
 )
 from hoso.domain.told import Rules, progress, refusal
 from schemas import events as e
@@ -57,11 +58,10 @@ from schemas.units import PORTAL
 
 __all__ = ["Answer", "Decided", "Forget", "Remind", "Rules", "decide"]
 
+# The timer each waiting state keeps; leaving the state forgets it.
 _REMINDERS = {"awaiting-stop-mail": "stop-mail", "awaiting-code": "activation-mail"}
-"""The timer each waiting state keeps; leaving the state forgets it."""
 
-_NOT_SEEN = ("filing-uncertain", "filing-failed")
-"""Causes that end with the first sign that the agency has the attempt after all."""
+_NOT_SEEN = ("filing-uncertain", "filing-failed")  # they end with the first sign that the agency has it after all
 
 
 def decide(rules: Rules, state: State, event: Event[Any], now: datetime) -> Decided:
@@ -146,7 +146,8 @@ def _requested(rules: Rules, state: State, fact: e.EnrolmentRequested, now: date
     case = replace(case, superseded=(*old.superseded, old.request))
     if isinstance(state, Cancelled):
         # The unit goes on counting: no dossier id, code or name of a call is ever used a second time.
-        return begin(rules, replace(case, dossiers=old.dossiers, tried=old.tried, rosters=old.rosters), now)
+        case = replace(case, dossiers=old.dossiers, tried=old.tried, rosters=old.rosters, earlier=old.earlier)
+        return begin(rules, case, now)
     if isinstance(state, Enrolled):
         return state, [refusal(fact, old, "already-enrolled")]
     case = _amended(case, old)
@@ -166,6 +167,7 @@ def _amended(case: Case, old: Case) -> Case:
         case,
         enrolment=old.enrolment,
         dossiers=old.dossiers,
+        earlier=old.earlier,
         form=form,
         contact=old.contact if form.email == old.form.email else case.contact,
         profile=old.profile if case.profile is None and form.tax_code == old.form.tax_code else case.profile,
@@ -368,6 +370,8 @@ def _answered(rules: Rules, state: Waiting, fact: e.EnrolmentAnswered, now: date
             return enrolled(case, filing, None)
         case "retry", _ if filing and state.cause == "roster-failed":
             return fetch(case, filing)
+        case "not-filed", _ if state.cause == "earlier-filing":
+            return begin(rules, replace(case, earlier=False), now)
         case (("retry" | "not-filed"), _) if filing:
             case = replace(case, system_errors=0, unanswered=0, wrong_codes=0)
             return prepare(rules, case, filing.again(), now)
@@ -393,5 +397,5 @@ def _is_provider(value: str) -> bool:
 def _cancelled(state: State) -> Decided | None:
     if not isinstance(state, OPEN):
         return None
-    cancelled = Cancelled(state.case, state.filing)
+    cancelled = Cancelled(replace(state.case, earlier=stands(state)), state.filing)
     return cancelled, [progress(cancelled)]

@@ -57,6 +57,8 @@ Decided = tuple[State, Sequence[Answer]]
 
 def begin(rules: Rules, case: Case, now: datetime) -> Decided:
     """The first step that can be taken: a person where something is missing, else stop first, else register."""
+    if case.earlier:
+        return wait(case, "earlier-filing", "")
     if case.foreign:
         return wait(case, "unit-code-held", "")
     if case.form.unit_code is None:

@@ -63,6 +63,8 @@ class Case:
     foreign: bool = False
     filed: bool = False
     """Something of this enrolment was handed over to be filed: other data is refused from now on."""
+    earlier: bool = False
+    """A cancelled enrolment of this unit left a filing that nobody refused: somebody has to ask before anything is filed."""
     provider: str | None = None
     """The provider that has to be stopped before registering; None when nobody is in the way."""
     stopped: tuple[str, ...] = ()
@@ -204,3 +206,28 @@ class Cancelled:
 
 State = New | Signing | Filed | AwaitingStopMail | AwaitingCode | Activating | Fetching | Enrolled | Waiting | Cancelled
 OPEN = (Signing, Filed, AwaitingStopMail, AwaitingCode, Activating, Fetching, Waiting)
+_ANSWERED = {
+    "signing",
+    "no-profile",
+    "certificate",
+    "data",
+    "provider",
+    "still-held",
+    "system-error",
+    "filing-failed",
+    "stop-refused",
+}
+_ANSWERED |= {"unknown-code", "unit-code-held", "no-unit-code"}
+"""Causes of a wait in which the attempt under way was refused, or never left the house."""
+
+
+def stands(state: State) -> bool:
+    """Whether the agency may hold an attempt of this state that was not refused."""
+    match state:
+        case New():
+            return False
+        case Filed() | AwaitingStopMail() | AwaitingCode() | Activating() | Fetching():
+            return True
+        case Waiting(cause=cause, case=case):
+            return cause not in _ANSWERED or case.unanswered > 0 or case.earlier
+    return state.case.unanswered > 0 or state.case.earlier
