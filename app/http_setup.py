@@ -10,25 +10,26 @@ Mounted beside intake's API. The tenant is always the key's; what belongs to ano
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 from starlette.types import Message
 
 from app.demo_keys import refuse_demo_key
+from app.http_bodies import Cancellation, NewAnswer, NewKey, NewMailbox, described, given
 from app.telling import told
 from hoso.runtime.failures import HosoError
 from hoso.runtime.outgoing import Environment
 from hoso.setup.registry import MailboxSettings, SetUp
+from services.intake.gate import gate
 from services.intake.ports import Keys, Principal
 from services.intake.problems import Problem, not_found
 from services.ops import views
@@ -37,46 +38,6 @@ from services.ops.answers import Answers, Unanswerable
 SETUP, READ = "setup", "read"
 MAX_PKCS12 = 256 * 1024
 T = TypeVar("T")
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class NewKey(_Body):
-    """An API key to make."""
-
-    name: str = Field(min_length=1, max_length=80)
-    scopes: list[Literal["submit", "read", "setup"]] = Field(default=["submit", "read"], min_length=1)
-
-
-class NewMailbox(_Body):
-    """A mailbox to read; the same address again replaces its settings."""
-
-    address: str = Field(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")
-    host: str = Field(min_length=1, max_length=253)
-    port: int = Field(default=993, ge=1, le=65535)
-    user: str = Field(default="", max_length=254, description="Empty: the address.")
-    password: SecretStr = Field(max_length=1000)
-    tls: Literal["implicit", "starttls", "none"] = "implicit"
-    policy: Literal["dkim", "auth-results", "sender-only"] = "dkim"
-    authserv_id: str = Field(default="", max_length=253)
-    client: Literal["aioimaplib", "imapclient"] = "aioimaplib"
-    folder: str = Field(default="INBOX", min_length=1, max_length=200)
-    contact: Literal["shared", "own"] = "shared"
-
-
-class NewAnswer(_Body):
-    """What a person says to an enrolment that waits."""
-
-    answer: str = Field(max_length=40)
-    value: str | None = Field(default=None, max_length=200)
-
-
-class Cancellation(_Body):
-    """Giving an enrolment up."""
-
-    reason: str = Field(default="", max_length=500)
 
 
 _PROFILE_BODY: dict[str, Any] = {
@@ -113,35 +74,12 @@ class Counter:
 def router(counter: Counter) -> APIRouter:
     """The routes, to be mounted into intake's application."""
     made = APIRouter(prefix="/v1")
-    may = _gate(counter.keys)
+    may = gate(counter.keys)
     _keys(made, counter, Depends(may(SETUP)))
     _mailboxes(made, counter, Depends(may(SETUP)))
     _profiles(made, counter, Depends(may(SETUP)))
     _enrolments(made, counter, Depends(may(SETUP)), Depends(may(SETUP, READ)))
     return made
-
-
-def _gate(keys: Keys) -> Callable[..., Callable[[Principal], Principal]]:
-    async def principal(request: Request) -> Principal:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        found = await keys.check(token.strip()) if scheme.lower() == "bearer" and token else None
-        if found is None:
-            detail = "Gửi tiêu đề Authorization: Bearer hoso_<id>_<secret> với một khoá còn hiệu lực."
-            raise Problem(401, "unauthorized", "Khoá API không hợp lệ", detail)
-        return found
-
-    known = Depends(principal)
-
-    def may(*scopes: str) -> Callable[[Principal], Principal]:
-        def check(who: Principal = known) -> Principal:
-            if not who.scopes & set(scopes):
-                detail = f"Khoá này không có quyền “{scopes[0]}”; tạo khoá khác bằng `hoso key add`."
-                raise Problem(403, "forbidden", "Không đủ quyền", detail)
-            return who
-
-        return check
-
-    return may
 
 
 async def _done(what: Awaitable[T]) -> T:
@@ -168,9 +106,10 @@ def _keys(made: APIRouter, counter: Counter, setter: Any) -> None:
             "keys": [_shown(row, "id", "name", "scopes", "made_at") for row in await counter.set_up.keys(who.tenant)]
         }
 
-    @made.post("/keys", status_code=201)
-    async def post_key(key: NewKey, who: Principal = setter) -> Response:
+    @made.post("/keys", status_code=201, openapi_extra=described(NewKey))
+    async def post_key(request: Request, who: Principal = setter) -> Response:
         """Make a key. Its token is in this answer only."""
+        key = await given(request, NewKey)
         token = await _done(counter.set_up.add_key(who.tenant, key.name, key.scopes, who.actor))
         body = {"id": token.split("_")[1], "name": key.name, "scopes": key.scopes, "token": token}
         return JSONResponse(body, 201, {"Cache-Control": "no-store"})
@@ -193,24 +132,15 @@ def _mailboxes(made: APIRouter, counter: Counter, setter: Any) -> None:
         """The tenant's mailboxes; never their passwords."""
         return {"mailboxes": [_mailbox(one) for one in await counter.set_up.mailboxes(who.tenant)]}
 
-    @made.post("/mailboxes", status_code=201)
-    async def post_mailbox(given: NewMailbox, who: Principal = setter) -> dict[str, Any]:
+    @made.post("/mailboxes", status_code=201, openapi_extra=described(NewMailbox))
+    async def post_mailbox(request: Request, who: Principal = setter) -> dict[str, Any]:
         """Declare a mailbox. In force within seconds."""
-        wanted = MailboxSettings(
-            given.host,
-            given.port,
-            given.user or given.address,
-            given.tls,
-            given.policy,
-            given.authserv_id,
-            given.client,
-            given.folder,
-        )
-        password = given.password.get_secret_value()
-        id_ = await _done(
-            counter.set_up.add_mailbox(who.tenant, given.address, given.contact, wanted, password, who.actor)
-        )
-        return {"id": str(id_), "address": given.address}
+        box = await given(request, NewMailbox)
+        user = box.user or box.address
+        wanted = MailboxSettings(box.host, box.port, user, box.tls, box.policy, box.authserv_id, box.client, box.folder)
+        password = box.password.get_secret_value()
+        id_ = await _done(counter.set_up.add_mailbox(who.tenant, box.address, box.contact, wanted, password, who.actor))
+        return {"id": str(id_), "address": box.address}
 
     @made.delete("/mailboxes/{address}", status_code=204)
     async def delete_mailbox(address: str, who: Principal = setter) -> Response:
@@ -304,17 +234,18 @@ async def _pkcs12_form(request: Request) -> tuple[str, str, bytes]:
 
 
 def _enrolments(made: APIRouter, counter: Counter, setter: Any, reader: Any) -> None:
-    @made.post("/enrolments/{enrolment}/answers", status_code=202)
-    async def post_answer(enrolment: UUID, given: NewAnswer, who: Principal = setter) -> dict[str, str]:
+    @made.post("/enrolments/{enrolment}/answers", status_code=202, openapi_extra=described(NewAnswer))
+    async def post_answer(enrolment: UUID, request: Request, who: Principal = setter) -> dict[str, str]:
         """Answer what an enrolment waits for. Taken is not yet decided: look at the timeline."""
-        answers = counter.answers
-        await _done(answers.answer(enrolment, given.answer, given.value, actor=who.actor, tenant=who.tenant))
-        return {"enrolment": str(enrolment), "answer": given.answer}
+        answers, said = counter.answers, await given(request, NewAnswer)
+        await _done(answers.answer(enrolment, said.answer, said.value, actor=who.actor, tenant=who.tenant))
+        return {"enrolment": str(enrolment), "answer": said.answer}
 
-    @made.post("/enrolments/{enrolment}/cancellation", status_code=202)
-    async def post_cancellation(enrolment: UUID, given: Cancellation, who: Principal = setter) -> dict[str, str]:
+    @made.post("/enrolments/{enrolment}/cancellation", status_code=202, openapi_extra=described(Cancellation))
+    async def post_cancellation(enrolment: UUID, request: Request, who: Principal = setter) -> dict[str, str]:
         """Give an enrolment up. What was begun at the agency runs to its outcome."""
-        await _done(counter.answers.cancel(enrolment, given.reason, actor=who.actor, tenant=who.tenant))
+        reason = (await given(request, Cancellation)).reason
+        await _done(counter.answers.cancel(enrolment, reason, actor=who.actor, tenant=who.tenant))
         return {"enrolment": str(enrolment)}
 
     @made.get("/enrolments/{enrolment}/timeline")

@@ -23,6 +23,7 @@ from services.intake.bodies import idempotency_key, read_fields, read_sheet_body
 from services.intake.cells import MAX_BYTES, SheetError
 from services.intake.columns import COLUMNS
 from services.intake.desk import Desk
+from services.intake.gate import gate
 from services.intake.gather import Gatherer
 from services.intake.ports import Clock, Keys, Pool, Principal, SheetStore
 from services.intake.problems import Problem, not_found
@@ -107,25 +108,7 @@ def _router(rooms: Rooms) -> APIRouter:
     router = APIRouter(prefix="/v1")
     in_flight = InFlight()
 
-    async def principal(request: Request) -> Principal:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        found = await rooms.keys.check(token.strip()) if scheme.lower() == "bearer" and token else None
-        if found is None:
-            detail = "Gửi tiêu đề Authorization: Bearer hoso_<id>_<secret> với một khoá còn hiệu lực."
-            raise Problem(401, "unauthorized", "Khoá API không hợp lệ", detail)
-        return found
-
-    known = Depends(principal)
-
-    def may(scope: str) -> Callable[[Principal], Principal]:
-        def check(who: Principal = known) -> Principal:
-            if scope not in who.scopes:
-                detail = f"Khoá này không có quyền “{scope}”; tạo khoá khác bằng `hoso key add`."
-                raise Problem(403, "forbidden", "Không đủ quyền", detail)
-            return who
-
-        return check
-
+    may = gate(rooms.keys)
     reader, sender = Depends(may(READ)), Depends(may(SUBMIT))
 
     @router.post("/batches", status_code=202, openapi_extra=_SHEET_BODY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ class Api:
     session: aiohttp.ClientSession
 
     async def __call__(self, method: str, path: str, tenant: str = "acme", **more: Any) -> tuple[int, Any]:
-        headers = {"Authorization": f"Bearer {self.keys[tenant]}"}
+        headers = {"Authorization": f"Bearer {self.keys[tenant]}", **more.pop("headers", {})}
         async with self.session.request(method, self.url + path, headers=headers, **more) as answer:
             return answer.status, await answer.json(content_type=None) if answer.status != 204 else None
 
@@ -86,12 +87,44 @@ async def test_what_is_refused_is_a_problem(api: Api, cli: Cli) -> None:
     bad = {"name": "main", "password": "wrong", "pkcs12": employer().pkcs12("pw")}
     status, problem = await api("POST", "/v1/profiles", data=_multipart(bad))
     assert (status, problem["status"]) == (422, 422)
-    big = {"name": "main", "password": "x", "pkcs12": b"0" * 300_000}
+    big = {"name": "main", "password": "x", "pkcs12": b"0" * 263_000}
     assert (await api("POST", "/v1/profiles", data=_multipart(big)))[0] == 413
     assert (await api("POST", "/v1/profiles", data=_multipart({"name": "main", "file": b"x"})))[0] == 400
     assert (await api("POST", "/v1/profiles", json={}))[0] == 415
     door = {"address": "a@b.vn", "host": "imap.b.vn", "password": "x", "tls": "none"}
     assert (await api("POST", "/v1/mailboxes", json=door))[0] == 422
+
+
+async def test_the_key_is_looked_at_before_the_body_is_read(api: Api) -> None:
+    size = 5_000_000
+    for path in ("keys", "mailboxes", f"enrolments/{uuid4()}/answers", f"enrolments/{uuid4()}/cancellation"):
+        # Not a byte of the body has been sent: whoever answers has not waited for it.
+        assert await _head_only(api.url, f"/v1/{path}", size) == 401
+        assert await _head_only(api.url, f"/v1/{path}", size, api.keys["acme"]) == 413
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(30):
+            yield b" " * 1024
+
+    told = {"Content-Type": "application/json"}
+    assert (await api("POST", "/v1/keys", data=endless(), headers=told))[0] == 413
+    assert (await api("POST", "/v1/keys", data=b"{", headers=told))[0] == 400
+    assert (await api("POST", "/v1/keys", data=b"name=x"))[0] == 415
+    status, problem = await api("POST", "/v1/mailboxes", json={"password": "geheim", "host": 7})
+    assert (status, "geheim" in str(problem)) == (400, False)
+    assert "body.address" in {e["where"] for e in problem["errors"]}
+
+
+async def _head_only(url: str, path: str, size: int, key: str = "") -> int:
+    """The status that answers a request of which only the head was sent."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    known = f"Authorization: Bearer {key}\r\n" if key else ""
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{known}Content-Length: {size}\r\n\r\n"
+    writer.write(head.encode())
+    answer = await asyncio.wait_for(reader.readline(), 5)
+    writer.close()
+    return int(answer.split()[1])
 
 
 async def test_answers_over_http(api: Api, db: Database) -> None:
