@@ -19,19 +19,19 @@ from typing import Any
 import asyncpg
 import uvloop
 
+from app.disk import RoomNeeded, free_mib
 from app.house import House, Wired, house
+from hoso import points
 from hoso.domain.decisions import Rules
 from hoso.domain.providers import provider_name
 from hoso.domain.provinces import province_of
 from hoso.domain.rejections import Rejections, rejections
 from hoso.process import logs
 from hoso.process.ops_http import is_loopback, serve, split_address
-from hoso import points
 from hoso.runtime.consumer import Braked
 from hoso.runtime.failures import SettingsError
 from hoso.runtime.kernel import Kernel
 from hoso.settings import Settings
-from hoso.setup.units import PostgresUnitRegistry
 from hoso.store import migrations
 from hoso.store.postgres import Database
 from services.submitter.gateway import AgencyGateway
@@ -99,13 +99,13 @@ async def run_service(
     name: str, settings: Settings, ready: Callable[[dict[str, Any]], None] = lambda _facts: None
 ) -> int:
     """Run one service until SIGTERM or SIGINT. Returns the exit status; raises HosoError for what people can mend."""
-    logs.set_up(name, settings.var / "log", settings.log_level)
+    logs.set_up(name, settings.var / "log", settings.log_level, quiet="SUPERVISED_BY" in os.environ)
     points.arm(settings.points or None, settings.environment)
     if settings.log != "postgres":
         raise SettingsError(f"HOSO_LOG={settings.log}: this release knows `postgres`")
     async with house(settings, name) as own:
         group = f"hoso.{name.replace('_', '-')}"
-        kernel = Kernel(own.db, group, settings.environment)
+        kernel = Kernel(own.db, group, settings.environment, clock_pool=own.clock)
         loop = asyncio.get_running_loop()
         for sign in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sign, kernel.drained.set)
@@ -201,7 +201,7 @@ async def _intake(own: House, kernel: Kernel) -> Wired:
             own.db.pool,
             kernel,
             kernel.clock,
-            PostgresUnitRegistry(),
+            own.registry,
             IntakeSetUp(own.set_up),
             ApiKeys(own.set_up),
             VaultSheets(own.vault),
@@ -209,6 +209,7 @@ async def _intake(own: House, kernel: Kernel) -> Wired:
         )
     )
     parts.app.include_router(_set_up_over_http(own, kernel))
+    parts.app.add_middleware(RoomNeeded, free=lambda: free_mib(own.settings.var))
     host, port = split_address(own.settings.http)
     if not is_loopback(host) and not await own.set_up.keys(None):
         raise SettingsError(
@@ -246,7 +247,7 @@ def _set_up_over_http(own: House, kernel: Kernel) -> Any:
     from app.http_setup import Counter, router
     from services.ops.answers import Answers
 
-    answers = Answers(own.db.pool, PostgresUnitRegistry(), own.set_up, kernel, own.settings.ivan_code)
+    answers = Answers(own.db.pool, own.registry, own.set_up, kernel, own.settings.ivan_code)
     return router(Counter(own.set_up, answers, ApiKeys(own.set_up), own.db.pool, own.settings.environment))
 
 
@@ -277,6 +278,11 @@ async def prepare(settings: Settings, url: str) -> list[str]:
     from hoso.runtime.clock import Setting, WorldClock
     from schemas.topics import TOPICS
 
+    for other in {settings.vault_database, settings.registry_database, settings.clock_database} - {"", url}:
+        own = await Database.open(other, name="hoso-migrate", size=1, quick=1)
+        async with own.pool.acquire() as tx, tx.transaction():
+            await migrations.migrate(tx, settings.environment)
+        await own.close()
     db = await Database.open(url, name="hoso-migrate", size=2, quick=1)
     try:
         async with db.pool.acquire() as tx, tx.transaction():

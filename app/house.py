@@ -14,8 +14,9 @@ from hoso.runtime.failures import SettingsError
 from hoso.runtime.steps import Service
 from hoso.settings import Settings
 from hoso.setup.registry import SetUp
+from hoso.setup.units import PostgresUnitRegistry
 from hoso.store import migrations
-from hoso.store.postgres import Database
+from hoso.store.postgres import Database, open_pool
 from hoso.store.vault import KeyRing, Vault
 
 Job = Callable[[], Awaitable[None]]
@@ -31,6 +32,9 @@ class House:
     db: Database
     vault: Vault
     set_up: SetUp
+    registry: PostgresUnitRegistry
+    clock: asyncpg.Pool | None
+    """Where the world's clock is kept, when that is another database."""
 
 
 def database_url(settings: Settings) -> str:
@@ -64,13 +68,13 @@ async def house(settings: Settings, name: str, *, size: int = 6) -> AsyncIterato
         async with db.pool.acquire() as connection:
             await migrations.check(connection, settings.environment)
         # In the same database what is sealed needs no flush of its own: whatever refers to it flushes it, the log is one sequence.
-        pool = db.quick
-        if settings.vault_database:
-            pool = await asyncpg.create_pool(settings.vault_database, min_size=1, max_size=4)
-            others.append(pool)
-        vault = Vault(pool, keys)
-        yield House(settings, db, vault, SetUp(db.pool, vault))
+        pools: list[asyncpg.Pool | None] = []
+        for other in (settings.vault_database, settings.registry_database, settings.clock_database):
+            pools.append(await open_pool(other, f"hoso-{name}", 4, "on") if other else None)
+        others += [pool for pool in pools if pool is not None]
+        vault = Vault(pools[0] or db.quick, keys)
+        yield House(settings, db, vault, SetUp(db.pool, vault), PostgresUnitRegistry(pools[1]), pools[2])
     finally:
-        for other in others:
-            other.terminate()
+        for extra in others:
+            extra.terminate()
         await db.close()

@@ -93,7 +93,7 @@ class Progress:
         if self._moved > LAST:
             return False
         self._moved += STEP
-        await jump(self._own.db, self._gateway, STEP, "demo")
+        await jump(self._own.db, self._gateway, STEP, "demo", clock=self._own.clock)
         say(f"  … nothing left to do now: the world's clock moves {STEP.seconds // 3600} h on")
         self._changed = time.monotonic()
         return True

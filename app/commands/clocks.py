@@ -111,7 +111,7 @@ def _set(delta: timedelta, times: float | None, actor: str, what: str, json_: bo
                 ahead = min(DAYS_AT_ONCE, int(going * 3600 / 86_400) + 3)
                 await create_days(tx, (await world_clock(tx)).now() + delta, ahead=ahead)
         await audit(pool, actor, None, what, seconds=delta.total_seconds(), rate=going)
-        return await move(own.db, own.settings.gateway, delta, actor, going), going
+        return await move(own.db, own.settings.gateway, delta, actor, going, clock=own.clock), going
 
     world, going = working(job)
     if json_:

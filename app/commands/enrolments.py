@@ -201,8 +201,7 @@ async def _enrolment(own: House, key: str) -> Any:
 
 async def _answers(own: House) -> tuple[Answers, Edge]:
     from app.edge import Edge
-    from hoso.setup.units import PostgresUnitRegistry
     from services.ops.answers import Answers
 
     edge = await Edge.open(own.db.pool, own.settings.environment)
-    return Answers(own.db.pool, PostgresUnitRegistry(), own.set_up, edge, own.settings.ivan_code), edge
+    return Answers(own.db.pool, own.registry, own.set_up, edge, own.settings.ivan_code), edge

@@ -60,13 +60,7 @@ def show_settings(
     rows = []
     for name, field in module.Settings.model_fields.items():
         value = getattr(known, name)
-        shown = (
-            "***"
-            if value and field.repr is False
-            else redacted(str(value))
-            if "://" in str(value) and "@" in str(value)
-            else value
-        )
+        shown = "***" if value and field.repr is False else redacted(str(value)) if "://" in str(value) else value
         rows.append(
             {
                 "variable": f"HOSO_{name.upper()}",

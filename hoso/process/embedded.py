@@ -75,6 +75,8 @@ class EmbeddedServer:
     def start(self) -> None:
         """Make the data folder if there is none, end a leftover server of this folder, start, wait until it answers."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self.folder.stat().st_uid == os.getuid():
+            self.folder.chmod(0o700)
         free = shutil.disk_usage(self.folder).free
         if free < 200 * 1024 * 1024:
             raise HosoError(

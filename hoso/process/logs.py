@@ -85,8 +85,10 @@ def _allowed(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> Mu
     return {key: value for key, value in fields.items() if key in FIELDS or key.startswith("_")}
 
 
-def set_up(service: str, folder: Path | None, level: str) -> None:
-    """Log from now on: to `<folder>/<service>.log` (10 MB, 5 old ones), and readable to stderr when it is a terminal."""
+def set_up(service: str, folder: Path | None, level: str, *, quiet: bool = False) -> None:
+    """Log from now on: to `<folder>/<service>.log` (10 MB, 5 old ones), and readable to stderr when it is a terminal.
+
+    `quiet`: the terminal gets warnings and worse only, because several processes share it."""
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -122,6 +124,8 @@ def set_up(service: str, folder: Path | None, level: str) -> None:
                 ],
             )
         )
+        if quiet:
+            terminal.setLevel(logging.WARNING)
         handlers.append(terminal)
     root = logging.getLogger()
     root.handlers = handlers

@@ -46,8 +46,8 @@ async def serve(kernel: Kernel, address: str, token: str) -> tuple[web.AppRunner
         handler: Callable[[web.Request], Awaitable[web.Response]],
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def guard(request: web.Request) -> web.Response:
-            given = request.headers.get("Authorization", "")
-            if token and not hmac.compare_digest(given, f"Bearer {token}"):
+            given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+            if token and not hmac.compare_digest(given, f"Bearer {token}".encode()):
                 return web.Response(status=401, text="a bearer token is needed\n")
             return await handler(request)
 

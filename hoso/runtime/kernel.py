@@ -40,7 +40,9 @@ class Kernel:
         *,
         metrics: Metrics | None = None,
         address: str | None = None,
+        clock_pool: Any = None,
     ) -> None:
+        """`clock_pool`: where the world's clock is kept, when that is another database."""
         self.db = db
         self.group = group
         self.environment = environment
@@ -51,6 +53,7 @@ class Kernel:
         self.member = uuid7()
         self.alive_at = time.monotonic()
         self.address = address
+        self._clock_pool = clock_pool or db.quick
         self._source = Source(group, environment, {})
         self._logs: list[PostgresLog] = []
         self._dirty = False
@@ -190,7 +193,7 @@ class Kernel:
 
     async def _read_clock(self) -> None:
         if self.environment == "test":
-            rows = await self.db.quick.fetch("select anchor, base, rate from log.clock order by n")
+            rows = await self._clock_pool.fetch("select anchor, base, rate from log.clock order by n")
             self.clock.set([Setting(*row) for row in rows])
 
     async def _keep_house(self) -> None:

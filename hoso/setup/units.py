@@ -34,10 +34,23 @@ class Claimed:
 
 
 class PostgresUnitRegistry:
-    """The registry in PostgreSQL. The unit code is unique over all tenants, the row key within one."""
+    """The registry in PostgreSQL. The unit code is unique over all tenants, the row key within one.
+
+    In the services' own database it works within the caller's transaction. With a `pool` it lives elsewhere and commits on
+    its own: what it does is idempotent, so a caller that rolls back loses nothing.
+    """
+
+    def __init__(self, pool: asyncpg.Pool | None = None) -> None:
+        self._pool = pool
 
     async def claim(self, tx: Any, tenant: str, keys: Sequence[RowKey]) -> list[Claimed]:
         """The unit of each key, made where there is none. Idempotent; safe against a second tenant at the same moment."""
+        if self._pool is None:
+            return await self._claim(tx, tenant, keys)
+        async with self._pool.acquire() as own, own.transaction():
+            return await self._claim(own, tenant, keys)
+
+    async def _claim(self, tx: Any, tenant: str, keys: Sequence[RowKey]) -> list[Claimed]:
         codes = [k.unit_code for k in keys if k.unit_code]
         known = await tx.fetch(
             "select unit, unit_code from store.unit where tenant = $1 and unit_code = any($2)", tenant, codes
@@ -69,6 +82,9 @@ class PostgresUnitRegistry:
 
     async def give_code(self, tx: Any, unit: UUID, unit_code: str) -> bool:
         """Note a code that came later. False when another unit holds it."""
+        if self._pool is not None:
+            async with self._pool.acquire() as own:
+                return await PostgresUnitRegistry().give_code(own, unit, unit_code)
         try:
             async with tx.transaction():
                 await tx.execute("update store.unit set unit_code = $2 where unit = $1", unit, unit_code)

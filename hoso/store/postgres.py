@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -33,7 +34,7 @@ class Database:
         until = time.monotonic() + 20
         while True:
             try:
-                pool = await _pool(url, name, size, "on")
+                pool = await open_pool(url, name, size, "on")
                 break
             except (OSError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError) as error:
                 if time.monotonic() > until:
@@ -49,7 +50,7 @@ class Database:
                 raise HosoError(
                     f"the database at {redacted(url)} does not let us in: {error}; mend HOSO_DATABASE"
                 ) from error
-        return cls(url, pool, await _pool(url, name, quick, "off"))
+        return cls(url, pool, await open_pool(url, name, quick, "off"))
 
     async def connect(self) -> asyncpg.Connection:
         """A connection of its own, for listening."""
@@ -63,7 +64,8 @@ class Database:
                 pool.terminate()
 
 
-async def _pool(url: str, name: str, size: int, flush: str) -> asyncpg.Pool:
+async def open_pool(url: str, name: str, size: int, flush: str) -> asyncpg.Pool:
+    """A pool of sessions that the server ends when a transaction stands still; `flush`: synchronous_commit."""
     return await asyncpg.create_pool(
         url,
         min_size=1,
@@ -89,8 +91,11 @@ def columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
+_SECRET = re.compile(r"(?i)([?&][a-z]*password=)[^&#]*")
+
+
 def redacted(url: str) -> str:
-    """The URL without its password."""
-    head, at, tail = url.rpartition("@")
+    """The URL without its password, wherever that is written: `user:password@`, `?password=`, `&sslpassword=`."""
+    head, at, tail = _SECRET.sub(r"\1***", url).rpartition("@")
     scheme, slashes, user = head.partition("://")
     return f"{scheme}{slashes}{user.partition(':')[0]}{at}{tail}"
