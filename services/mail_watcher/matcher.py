@@ -18,6 +18,7 @@ from uuid import UUID
 import asyncpg
 
 from hoso.points import point
+from hoso.runtime.failures import HosoError
 from hoso.runtime.steps import Tell, Tx
 from hoso.store.vault import Erased
 from schemas.events import ActivationCodeArrived, StopResultArrived
@@ -46,13 +47,20 @@ update mail_watcher.mail set look = true where id in (
   order by id for update skip locked)"""
 
 
+_TOLD_BEFORE = """
+select true from mail_watcher.expectation e join mail_watcher.mail m using (dossier, attempt)
+where e.unit = $1 and e.enrolment = $2 and m.code = $3 and m.id <> $4 and m.state = 'matched' limit 1"""
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """What was sealed before the transaction."""
 
     expectation: Expectation
     code: UUID | None
-    """None: a stop, or a code that was destroyed before."""
+    """None: a stop, or a code that was destroyed or told before."""
+    trouble: str = ""
+    """Why the code cannot be had at all: a person has to look."""
 
 
 class Matcher:
@@ -95,10 +103,13 @@ class Matcher:
         async with self._pool.acquire() as tx, tx.transaction(readonly=True):
             mails = [known_mail(row) for row in await tx.fetch(_DUE, list(mailboxes), GROUP, TOPIC, AT_ONCE)]
             first = {mail.id: await decide(tx, mail, mailboxes[mail.mailbox].own_contacts) for mail in mails}
+            fitting = [(mail, found.expectation) for mail in mails if isinstance(found := first[mail.id], Matched)]
+            known = {mail.id for mail, expectation in fitting if await _told_before(tx, mail, expectation)}
         if not mails:
             return 0
-        fitting = [(mail, found.expectation) for mail in mails if isinstance(found := first[mail.id], Matched)]
-        sealed = await asyncio.gather(*(self._prepare(mail, expectation) for mail, expectation in fitting))
+        sealed = await asyncio.gather(
+            *(self._prepare(mail, expectation, mail.id in known) for mail, expectation in fitting)
+        )
         prepared = {mail.id: ready for (mail, _), ready in zip(fitting, sealed, strict=True)}
         admissions: list[Admission] = []
         told: set[UUID] = set()
@@ -122,34 +133,52 @@ class Matcher:
                 ):
                     continue  # the picture changed in between: seal for the right one first
                 done += 1
-                await _write(tx, mail, verdict)
-                if ready is not None and isinstance(verdict, Matched):
+                if ready is None or not isinstance(verdict, Matched):
+                    await _write(tx, mail, verdict)
+                elif ready.trouble:
+                    await _write(tx, mail, Several((), ready.trouble))
+                else:
                     told.add(mail.id)
+                    if await _told_before(tx, mail, verdict.expectation):
+                        await _write(tx, mail, verdict, "its code had come before")
+                        continue
+                    await _write(tx, mail, verdict)
                     admissions += _admission(mail, ready, settings.code_valid)
             wake = await self._admit(tx, admissions) if admissions else None
             await point("mail.before-match-commit")
         if wake is not None:
             wake()
         used = [mail.code for mail in mails if mail.code is not None and mail.id in told]
-        await asyncio.gather(*(self._vault.destroy(code) for code in used))  # the copies under the mails' own scopes
+        await asyncio.gather(*(self._vault.destroy(code) for code in used))  # the copies under the mailbox
         return done
 
-    async def _prepare(self, mail: KnownMail, expectation: Expectation) -> Prepared:
-        """Seal the code for the enrolment. A code that the vault destroyed, as used or too old, is not brought back."""
-        if mail.code is None:
+    async def _prepare(self, mail: KnownMail, expectation: Expectation, told: bool) -> Prepared:
+        """Seal the code for the enrolment. A code that it was told already, or that the vault destroyed as too old, is
+        not brought back; one damaged item is one mail's trouble."""
+        if mail.code is None or told:
             return Prepared(expectation, None)
         try:
             code = await self._vault.get(mail.code)
             return Prepared(expectation, await self._vault.put(mail.tenant, expectation.enrolment, "code", code))
         except Erased:
             return Prepared(expectation, None)
+        except HosoError as error:
+            log.error("the code of a mail cannot be had: %s", error, extra={"mail": str(mail.id)})
+            return Prepared(expectation, None, f"its code cannot be had: {error}")
+
+
+async def _told_before(tx: Tx, mail: KnownMail, expectation: Expectation) -> bool:
+    """Whether another mail brought this enrolment the same code: sealed under one mailbox, it has one reference."""
+    return mail.code is not None and bool(
+        await tx.fetchval(_TOLD_BEFORE, expectation.unit, expectation.enrolment, mail.code, mail.id)
+    )
 
 
 def _attempt(expectation: Expectation) -> tuple[UUID, int]:
     return expectation.dossier, expectation.attempt
 
 
-async def _write(tx: Tx, mail: KnownMail, verdict: Match) -> None:
+async def _write(tx: Tx, mail: KnownMail, verdict: Match, note: str = "") -> None:
     if mail.state == "matched":  # somebody assigned it after it had been matched: what was told stays told
         await tx.execute("update mail_watcher.mail set look = false where id = $1", mail.id)
         return
@@ -157,7 +186,7 @@ async def _write(tx: Tx, mail: KnownMail, verdict: Match) -> None:
     chosen: Expectation | None = None
     match verdict:
         case Matched(expectation):
-            state, why, chosen = "matched", "", expectation
+            state, why, chosen = "matched", note, expectation
         case Several(_, reason):
             state, why = "undecided", reason
         case Foreign():

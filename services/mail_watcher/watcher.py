@@ -18,9 +18,11 @@ from uuid import UUID, uuid5
 import asyncpg
 
 from hoso.points import point
+from hoso.runtime.failures import HosoError
 from hoso.store.vault import Erased, Sealing
 from services.mail_watcher import store
 from services.mail_watcher.aside import TookTooLong, aside
+from services.mail_watcher.keeping import without_code
 from services.mail_watcher.mailbox import CHUNK, Fetched, Mailbox, MailboxDown, MailboxRefused
 from services.mail_watcher.parser import HostileMail, ParsedMail, parse
 from services.mail_watcher.ports import Clock, Vault
@@ -120,30 +122,39 @@ class Watcher:
         rows = []
         for row, sealings in examined:
             sealed = {sealing.purpose: next(refs) for sealing in sealings}
-            rows.append(replace(row, raw=sealed.get("personal"), code=sealed.get("code")))
+            raw, code = sealed.get("personal"), sealed.get("code")
+            if isinstance(code, HosoError) and not isinstance(code, Erased):
+                row = replace(row, state="undecided", why=f"its code cannot be sealed: {code}")
+            rows.append(replace(row, raw=_ref(raw), code=_ref(code)))
         return rows
 
-    async def _sealed(self, sealings: Sequence[Sealing]) -> Sequence[UUID | None]:
-        """The references; None for what the vault destroyed before and does not take again."""
+    async def _sealed(self, sealings: Sequence[Sealing]) -> Sequence[UUID | HosoError]:
+        """The references; or why the vault does not take it: mostly, because it destroyed it before."""
         try:
             return await self._vault.put_many(sealings)
-        except Erased:
+        except HosoError:
             return [await self._sealed_alone(sealing) for sealing in sealings]
 
-    async def _sealed_alone(self, sealing: Sealing) -> UUID | None:
+    async def _sealed_alone(self, sealing: Sealing) -> UUID | HosoError:
         try:
             return (await self._vault.put_many([sealing]))[0]
-        except Erased:
-            return None
+        except HosoError as error:
+            if not isinstance(error, Erased):
+                log.error("a mail cannot be sealed: %s", error, extra={"mailbox": str(self.settings.id)})
+            return error
 
     async def _examined(self, mail: Fetched, digest: bytes) -> tuple[MailRow, list[Sealing]]:
-        """What there is to record of a mail, and what of it has to be sealed first: its bytes, and the code under its own scope."""
-        verdict, reading, delivered_to = await self._judged(mail)
+        """What there is to record of a mail, and what of it has to be sealed first: the mail, and its code under the
+        mailbox, so that the same code has the same reference in whatever mail it comes."""
+        verdict, reading, parsed = await self._judged(mail)
         id_ = uuid5(self.settings.id, digest.hex())
         tenant = self.settings.tenant
         sealings = [Sealing(tenant, id_, "personal", mail.raw)] if mail.raw is not None else []
-        if isinstance(reading, ActivationMail):
-            sealings.append(Sealing(tenant, id_, "code", reading.code.reveal().encode()))
+        if isinstance(reading, ActivationMail) and parsed is not None:
+            sealings = [
+                Sealing(tenant, id_, "personal", without_code(parsed, reading.code)),
+                Sealing(tenant, self.settings.id, "code", reading.code.reveal().encode()),
+            ]
         row = MailRow(
             id=id_,
             mailbox=self.settings.id,
@@ -159,14 +170,14 @@ class Watcher:
             why=_why(verdict, reading),
             reading=reading,
             code=None,
-            delivered_to=delivered_to,
+            delivered_to=parsed.addressees if parsed is not None else (),
         )
         return row, sealings
 
-    async def _judged(self, mail: Fetched) -> tuple[Verdict, Reading, tuple[str, ...]]:
-        """Whether to believe it, what it says, where it was delivered. What is not believed is not read."""
+    async def _judged(self, mail: Fetched) -> tuple[Verdict, Reading, ParsedMail | None]:
+        """Whether to believe it, what it says, and the mail as far as it could be parsed. What is not believed is not read."""
         if mail.raw is None:
-            return Quarantined("it is larger than this mailbox's limit"), OtherMail(), ()
+            return Quarantined("it is larger than this mailbox's limit"), OtherMail(), None
         raw, trust = mail.raw, self.settings.trust
         try:
             parsed, names = await aside(lambda: (parse(raw), key_names(raw, trust)))
@@ -174,12 +185,12 @@ class Watcher:
             arrived_at = self._clock.world(mail.internaldate)
             verdict = await aside(lambda: judge(raw, parsed, trust, found, arrived_at))
         except HostileMail as hostile:
-            return Quarantined(f"it was not parsed: {hostile}"), OtherMail(), ()
+            return Quarantined(f"it was not parsed: {hostile}"), OtherMail(), None
         except TookTooLong:
-            return Quarantined("it was not parsed: it takes too long"), OtherMail(), ()
+            return Quarantined("it was not parsed: it takes too long"), OtherMail(), None
         if isinstance(verdict, Quarantined):
-            return verdict, OtherMail(), parsed.addressees
-        return verdict, await _reading(parsed), parsed.addressees
+            return verdict, OtherMail(), parsed
+        return verdict, await _reading(parsed), parsed
 
     async def _flag(self, mailbox: Mailbox, mails: Sequence[Fetched]) -> None:
         try:
@@ -190,6 +201,10 @@ class Watcher:
     async def _note(self, error: str | None) -> None:
         async with self._pool.acquire() as tx, tx.transaction():
             await store.note(tx, self.settings.id, error)
+
+
+def _ref(sealed: UUID | HosoError | None) -> UUID | None:
+    return sealed if isinstance(sealed, UUID) else None
 
 
 def _digest(mail: Fetched) -> bytes:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
+from hoso.process.embedded import EmbeddedServer
+from hoso.store.migrations import migrate
+from services.mail_watcher import store
 from services.mail_watcher.aioimaplib_mailbox import AioimaplibMailbox
 from services.mail_watcher.imapclient_mailbox import ImapclientMailbox
 from services.mail_watcher.mailbox import Access, Mailbox
 from services.mail_watcher.secret import Secret
+from tests.contract.mailbox.house import House
 from tests.contract.mailbox.servers import PASSWORD, Dovecot, Pymap, Server
 
 Open = Callable[..., Mailbox]
@@ -62,3 +68,23 @@ async def opened(adapter: Any) -> AsyncIterator[Open]:
     yield make
     for mailbox in made:
         await mailbox.close()
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder: Path = tmp_path_factory.mktemp("pg")
+    server = EmbeddedServer(folder)
+    server.start()
+    yield server.url
+    server.stop()
+
+
+@pytest_asyncio.fixture
+async def house(database: str) -> AsyncIterator[House]:
+    pool = await asyncpg.create_pool(database, min_size=1, max_size=6)
+    async with pool.acquire() as db:
+        await migrate(db, "test")
+        await db.execute("delete from log.head where topic = $1", store.TOPIC)
+        await db.execute("delete from log.position where grp = $1", store.GROUP)
+    yield House(pool)
+    await pool.close()

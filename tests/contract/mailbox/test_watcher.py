@@ -5,172 +5,29 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4, uuid5
+from uuid import uuid4
 
 import asyncpg
 import pytest
-import pytest_asyncio
 
-from hoso.process.embedded import EmbeddedServer
-from hoso.runtime.clock import WorldClock
-from hoso.runtime.steps import Tell, Tx
-from hoso.store.migrations import migrate
-from hoso.store.vault import Erased, Sealing
-from schemas.envelope import Event, Fact, envelope_of
-from schemas.events import ActivationCodeArrived, MailAssigned, MailExpected, MailNumbered, StopResultArrived
-from schemas.units import Kind
+from schemas.events import ActivationCodeArrived, MailAssigned, MailNumbered, StopResultArrived
 from services.mail_watcher import store
-from services.mail_watcher.handlers import handle
-from services.mail_watcher.mailbox import Access, Fetched
-from services.mail_watcher.matcher import Matcher
-from services.mail_watcher.ports import Admission
+from services.mail_watcher.mailbox import Access
 from services.mail_watcher.records import NoRecords
 from services.mail_watcher.secret import Secret
 from services.mail_watcher.service import MailRoom
 from services.mail_watcher.settings import MailboxSettings
-from services.mail_watcher.store import ExpectationStates, FenceLost
-from services.mail_watcher.trust import Policy, TrustSettings
-from services.mail_watcher.watcher import Watcher
+from services.mail_watcher.store import FenceLost
+from tests.contract.mailbox.house import House, ListedMailbox
 from tests.contract.mailbox.servers import PASSWORD, Pymap
-from tests.unit.mail_watcher.mails import CODE, NAME, UNIT, activation, stop_result
+from tests.support.waiting import eventually
+from tests.unit.mail_watcher.mails import CODE, NAME, activation, stop_result
 
 pytestmark = pytest.mark.asyncio
-CONTACT = "ketoan@daiphuc.example"
-
-
-class MemoryVault:
-    """Keeps what is put, by content and scope; counts what may be read."""
-
-    def __init__(self) -> None:
-        self.kept: dict[UUID, tuple[str, UUID, str, bytes]] = {}
-
-    async def put(self, tenant: str, scope: UUID, purpose: str, data: bytes, /) -> UUID:
-        ref = uuid5(scope, f"{tenant}{purpose}{data!r}")
-        self.kept[ref] = (tenant, scope, purpose, data)
-        return ref
-
-    async def put_many(self, sealings: Sequence[Sealing], /) -> list[UUID]:
-        return [await self.put(s.tenant, s.scope, s.purpose, s.data) for s in sealings]
-
-    async def get(self, ref: UUID, /) -> bytes:
-        if ref not in self.kept:
-            raise Erased(f"{ref}")
-        return self.kept[ref][3]
-
-    async def destroy(self, ref: UUID, /) -> None:
-        self.kept.pop(ref, None)
-
-
-class ListedMailbox:
-    """A mailbox port over a list."""
-
-    def __init__(self, mails: Sequence[bytes | None], uidvalidity: int = 1) -> None:
-        self.mails = list(mails)
-        self.uidvalidity = uidvalidity
-        self.arrived = datetime.now(UTC).replace(microsecond=0)
-
-    async def connect(self) -> None: ...
-    async def close(self) -> None: ...
-    async def flag(self, uids: Sequence[int]) -> None: ...
-    async def idle(self, timeout: float) -> None:
-        await asyncio.get_running_loop().create_future()
-
-    async def status(self) -> tuple[int, int]:
-        return self.uidvalidity, len(self.mails) + 1
-
-    async def fetch_after(self, uid: int, limit: int) -> Sequence[Fetched]:
-        chosen = list(enumerate(self.mails, 1))[uid : uid + limit]
-        return [Fetched(n, len(raw or b""), self.arrived, raw) for n, raw in chosen]
-
-
-@pytest.fixture(scope="session")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder: Path = tmp_path_factory.mktemp("pg")
-    server = EmbeddedServer(folder)
-    server.start()
-    yield server.url
-    server.stop()
-
-
-class House:
-    """A database with our tables, a vault, and the log's consumer done by hand."""
-
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self.pool = pool
-        self.vault = MemoryVault()
-        self.clock = WorldClock()
-        self.told: list[Admission] = []
-        self.settings = MailboxSettings(
-            uuid4(),
-            "t1",
-            Access("127.0.0.1", 1, "u", Secret("p"), tls="none"),
-            TrustSettings(policy=Policy.SENDER_ONLY),
-        )
-        self.matcher = Matcher(lambda: {self.settings.id: self.settings}, pool, self.vault, self.admit)
-
-    async def admit(self, tx: Tx, steps: Sequence[Admission]) -> Callable[[], None]:
-        assert tx.is_in_transaction()
-        self.told += steps
-        return lambda: None
-
-    def watcher(self, owner: str = "one") -> Watcher:
-        return Watcher(self.settings, self.pool, self.vault, self.clock, NoRecords(), owner)
-
-    async def scan(self, mails: Sequence[bytes | None], uidvalidity: int = 1, owner: str = "one") -> None:
-        async with self.pool.acquire() as tx, tx.transaction():
-            cursor = await store.take(tx, self.settings.id, owner)
-        assert cursor is not None
-        await self.watcher(owner).scan(ListedMailbox(mails, uidvalidity), cursor)
-
-    async def consume(self, unit: UUID, fact: Fact, at: datetime | None = None) -> None:
-        """What the kernel does with one event: load, handle, save, in one transaction."""
-        event: Event[Any] = envelope_of(type(fact)).model_construct(
-            subject=unit, tenant=self.settings.tenant, data=fact
-        )
-        states = ExpectationStates()
-        async with self.pool.acquire() as tx, tx.transaction():
-            before = (await states.load(tx, [unit]))[unit]
-            after, _ = handle(before, event, at or datetime.now(UTC) - timedelta(minutes=1))
-            if after != before:
-                await states.save(tx, {unit: after})
-
-    def expected(self, kind: Kind = "register", **other: Any) -> tuple[UUID, MailExpected]:
-        fact = MailExpected(
-            enrolment=uuid4(), dossier=uuid4(), attempt=1, kind=kind, mailbox=self.settings.id, contact=CONTACT,
-            unit_code=UNIT, unit_name=NAME, tax_code="0101234567",
-        )  # fmt: skip
-        return uuid4(), fact.model_copy(update=other)
-
-    async def states(self) -> list[str]:
-        rows = await self.pool.fetch(
-            "select state from mail_watcher.mail where mailbox = $1 order by uid", self.settings.id
-        )
-        return [row["state"] for row in rows]
-
-    async def match(self) -> None:
-        for _ in range(5):
-            if not await self.matcher.round():
-                return
-        raise AssertionError("the matcher does not come to an end")
-
-    def facts(self) -> list[Any]:
-        return [a.step.fact for a in self.told if isinstance(a.step, Tell)]
-
-
-@pytest_asyncio.fixture
-async def house(database: str) -> AsyncIterator[House]:
-    pool = await asyncpg.create_pool(database, min_size=1, max_size=6)
-    async with pool.acquire() as db:
-        await migrate(db, "test")
-        await db.execute("delete from log.head where topic = $1", store.TOPIC)
-        await db.execute("delete from log.position where grp = $1", store.GROUP)
-    yield House(pool)
-    await pool.close()
 
 
 async def test_a_code_reaches_its_enrolment_and_only_the_vault_has_it(
@@ -375,15 +232,6 @@ async def test_a_mail_to_an_own_address_needs_nothing_else(house: House) -> None
     assert [told.dossier for told in house.facts()] == [fact.dossier]
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
-    """Waits for a condition with a deadline; there is nothing to await on the other side."""
-    loop = asyncio.get_running_loop()
-    ends = loop.time() + seconds
-    while not await condition():
-        assert loop.time() < ends, "it did not come to pass in time"
-        await asyncio.sleep(0.02)
-
-
 @pytest.mark.parametrize("adapter", ["aioimaplib", "imapclient"])
 async def test_the_whole_room_on_a_real_mailbox(house: House, pymap: Pymap, adapter: Any) -> None:
     user = pymap.user()
@@ -405,7 +253,7 @@ async def test_the_whole_room_on_a_real_mailbox(house: House, pymap: Pymap, adap
         async def told(wanted: int = n) -> bool:
             return len(house.told) == wanted
 
-        await until(told)
+        await eventually(told, "the code", 20)
     drained.set()
     await asyncio.wait_for(running, 10)
     assert [told.enrolment for told in house.facts()] == [fact.enrolment for _, fact in units]
@@ -413,3 +261,25 @@ async def test_the_whole_room_on_a_real_mailbox(house: House, pymap: Pymap, adap
         "select owner from mail_watcher.mailbox_cursor where mailbox = $1", house.settings.id
     )
     assert owner is None
+
+
+async def test_the_room_waits_out_what_the_database_ends(house: House) -> None:
+    troubles: list[Exception] = [
+        asyncpg.DeadlockDetectedError("x"),
+        asyncpg.IdleInTransactionSessionTimeoutError("x"),
+    ]
+    asked = asyncio.Event()
+
+    async def mailboxes() -> Sequence[MailboxSettings]:
+        if troubles:
+            raise troubles.pop()
+        asked.set()
+        return []
+
+    drained = asyncio.Event()
+    room = MailRoom(mailboxes, house.pool, house.vault, house.clock, NoRecords(), house.admit, "one")
+    running = asyncio.create_task(room.run(drained))
+    await asyncio.wait_for(asked.wait(), 10)
+    assert not running.done()
+    drained.set()
+    await asyncio.wait_for(running, 10)
