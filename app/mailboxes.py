@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, cast
 from uuid import UUID
 
 from app.house import House, Wired
-from hoso.runtime.failures import SettingsError
+from hoso.runtime.failures import HosoError, SettingsError
 from hoso.runtime.kernel import Kernel
 from hoso.runtime.outgoing import Cause
 from hoso.settings import Settings
@@ -20,6 +22,8 @@ from services.mail_watcher.secret import Secret
 from services.mail_watcher.service import MailRoom, service
 from services.mail_watcher.settings import MailboxSettings
 from services.mail_watcher.trust import Policy, TrustSettings
+
+log = logging.getLogger(__name__)
 
 
 def dkim_records(settings: Settings) -> Mapping[str, str]:
@@ -58,24 +62,35 @@ def watched(mailbox: Mailbox, settings: Settings, records: Mapping[str, str]) ->
 
 
 class Declared:
-    """The mailboxes of all tenants; passwords are unsealed once a mailbox changes, not each time it is looked at."""
+    """The mailboxes of all tenants; passwords are unsealed once a mailbox changes, not each time it is looked at.
+
+    One whose password does not open is not watched, and tried again; the others go on.
+    """
 
     def __init__(self, own: House) -> None:
         self._own = own
         self._records = dkim_records(own.settings)
         self._known: dict[UUID, tuple[Mailbox, MailboxSettings]] = {}
+        self._told: dict[UUID, str] = {}
 
     async def __call__(self) -> Sequence[MailboxSettings]:
         known: dict[UUID, tuple[Mailbox, MailboxSettings]] = {}
+        troubles: dict[UUID, str] = {}
         for mailbox in await self._own.set_up.mailboxes():
             held = self._known.get(mailbox.id)
             if held is None or held[0] != mailbox:
-                opened = await self._own.set_up.mailbox_with_password(mailbox.id)
+                try:
+                    opened = await self._own.set_up.mailbox_with_password(mailbox.id)
+                except HosoError as error:
+                    troubles[mailbox.id] = str(error)
+                    if self._told.get(mailbox.id) != str(error):
+                        log.error("the mailbox is not watched: %s", error, extra={"mailbox": str(mailbox.id)})
+                    continue
                 if opened is None:
                     continue
                 held = (mailbox, watched(opened, self._own.settings, self._records))
             known[mailbox.id] = held
-        self._known = known
+        self._known, self._told = known, troubles
         return [held[1] for held in known.values()]
 
 
@@ -95,6 +110,6 @@ async def wire(own: House, kernel: Kernel) -> Wired:
         kernel.clock,
         records,
         admit,
-        f"mail-watcher@{own.settings.var.resolve()}",
+        f"mail-watcher@{socket.gethostname()}:{own.settings.var.resolve()}",
     )
     return service(), [lambda: room.run(kernel.drained)], {}

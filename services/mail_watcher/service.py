@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
+from hoso.runtime.consumer import LOST, is_lost
 from hoso.runtime.steps import Service
 from schemas.topics import topics_read_by
 from services.mail_watcher import store
@@ -25,14 +26,6 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 2.0
 RELOAD_S = 3.0
-LOST = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CannotConnectNowError,
-)
-"""The database went away: wait for it, do not end."""
 
 
 def service() -> Service[Awaited]:
@@ -116,10 +109,12 @@ class MailRoom:
 
 
 async def _lasting(job: Callable[[], Awaitable[None]]) -> NoReturn:
-    """Runs `job` for ever, over the times when the database is away."""
+    """Runs `job` for ever, over the times when the database is away or has ended a transaction of ours."""
     while True:
         try:
             await job()
-        except LOST as error:
+        except Exception as error:
+            if not is_lost(error):
+                raise
             log.warning("the database went away", extra={"error": type(error).__name__})
         await asyncio.sleep(1.0)

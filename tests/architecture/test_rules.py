@@ -61,7 +61,6 @@ def _sleeps(file: Path) -> list[str]:
 
 POLLS = {
     # each looks again until a deadline, as tests/support/waiting.py does
-    "tests/contract/mailbox/test_watcher.py",
     "tests/simulator/agency.py",
     "tests/simulator/test_process.py",
 }
