@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from app.commands.opening import connect, world_now
+from app.disk import LOW_MIB, existing, free_mib
 from app.failing import sentence
 from app.house import database_url
 from app.words import text
@@ -20,7 +19,6 @@ from hoso.store.postgres import redacted
 from hoso.store.vault import KeyRing
 
 OK, SOON, MISSING = "ok", "soon", "missing"
-FREE_MIB = 200
 SOON_DAYS = 30
 
 
@@ -65,9 +63,8 @@ def _key(settings: Settings) -> Finding:
 
 
 def _disk(settings: Settings) -> Finding:
-    folder = next(p for p in (settings.var.absolute(), *settings.var.absolute().parents, Path("/")) if p.exists())
-    free = shutil.disk_usage(folder).free // 1024**2
-    enough = free >= FREE_MIB
+    folder, free = existing(settings.var), free_mib(settings.var)
+    enough = free >= LOW_MIB
     return Finding(
         text("check.disk"),
         OK if enough else MISSING,

@@ -19,7 +19,7 @@ from typing import Any
 import asyncpg
 import uvloop
 
-from app.disk import RoomNeeded, free_mib
+from app.disk import free_mib
 from app.house import House, Wired, house
 from hoso import points
 from hoso.domain.decisions import Rules
@@ -192,6 +192,7 @@ async def _closing(kernel: Kernel, close: Callable[[], Awaitable[None]]) -> None
 
 async def _intake(own: House, kernel: Kernel) -> Wired:
     from app.adapters import ApiKeys, IntakeSetUp
+    from app.room import RoomNeeded
     from hoso.runtime.ids import uuid7
     from services.intake.service import Needs, intake
     from services.intake.vault_sheets import VaultSheets

@@ -104,6 +104,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "status.held": ("Đơn vị bị giữ", "Held units"),
     "status.lanes": ("Lời gọi đang chờ", "Waiting calls"),
     "status.services": ("Dịch vụ đang chạy", "Services alive"),
+    "status.disk": (
+        "CẢNH BÁO: đĩa của HOSO_VAR chỉ còn {free} MiB; giải phóng ít nhất {least} MiB, dưới {refuse} MiB không nhận gì mới",
+        "WARNING: only {free} MiB are free for HOSO_VAR; free at least {least} MiB, below {refuse} MiB nothing new is taken",
+    ),
     "status.dead": ("Thư chết: {count}", "Dead letters: {count}"),
     "status.nobody": ("Không có dịch vụ nào đang chạy; chạy `hoso up`.", "No service is alive; run `hoso up`."),
     # --- topics, clock, vault, mail ---

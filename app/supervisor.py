@@ -1,7 +1,9 @@
 """`hoso up`: the embedded database and every service as a process of its own, started again when they die.
 
 A child that dies is started again at once; its calls are free at once too, because its member row is deleted. A child that
-does not answer /health for 10 s (it was stopped, or hangs) is killed. A child that braked stays down: that is for people.
+is not ready after 30 s, or gives no answer on /health for 10 s (it was stopped, or hangs), is killed; any answer will do, also
+"the database is away". A child that braked stays down, and one that refuses its settings before it was ever ready ends
+everything: both are for people.
 """
 
 from __future__ import annotations
@@ -24,14 +26,19 @@ import aiohttp
 import asyncpg
 
 from app.compose import BRAKED, connector, prepare
+from app.disk import LOW_MIB, REFUSE_MIB, free_mib
 from app.house import database_url, key_ring
+from app.leftovers import end_leftovers
 from hoso.process import logs
 from hoso.process.embedded import EmbeddedServer
 from hoso.runtime.failures import HosoError
 from hoso.settings import Settings
+from hoso.store.postgres import redacted
 
 log = logging.getLogger(__name__)
 DEAF_S = 10.0
+READY_S = 30.0
+DISK_S = 30.0
 
 
 class Child:
@@ -47,7 +54,7 @@ class Child:
         self.said = ""
 
     def delay(self) -> float:
-        """None at first; a child that keeps dying waits longer, at most 5 s."""
+        """Nothing at first; a child that keeps dying waits longer, at most 5 s."""
         recent = [t for t in self.starts if t > time.monotonic() - 30]
         return 0.0 if len(recent) < 3 else min(0.5 * 2 ** (len(recent) - 3), 5.0)
 
@@ -64,6 +71,8 @@ class Supervisor:
         self._server = EmbeddedServer(folder) if folder is not None else None
         self._url = database_url(settings)
         self._failed: str | None = None
+        self._terminal = sys.stderr.isatty()
+        """Children then write their warnings on it themselves (hoso/process/logs.py)."""
 
     async def run(self, ready: Callable[[dict[str, Any]], None] = lambda _facts: None) -> int:
         """Until SIGTERM or SIGINT. Raises HosoError before anything is accepted when something is missing."""
@@ -73,6 +82,8 @@ class Supervisor:
         logs.set_up("supervisor", self._settings.var / "log", self._settings.log_level)
         with _only_one(self._settings.var):
             self._check()
+            if count := await asyncio.to_thread(end_leftovers, self._settings.var, self._stopping.is_set):
+                log.warning("services of a supervisor that was killed have ended", extra={"count": count})
             try:
                 if self._server is not None:
                     await asyncio.to_thread(self._server.start)
@@ -81,11 +92,13 @@ class Supervisor:
                 watchers = [asyncio.create_task(self._keep(child)) for child in self._children]
                 watchers.append(asyncio.create_task(self._keep_database()))
                 listening = asyncio.create_task(self._listen_to_health())
+                looking = asyncio.create_task(watch_disk(self._settings.var))
                 await self._until_ready()
                 if not self._stopping.is_set():
                     ready(self.facts())
                 await self._stopping.wait()
                 listening.cancel()
+                looking.cancel()
                 pending = set(watchers)
                 while pending:  # a child that was being started just now is told too
                     await self._end_children()
@@ -107,12 +120,15 @@ class Supervisor:
 
     def facts(self) -> dict[str, Any]:
         """Addresses and pids, as they are written to `<var>/up.json`."""
-        return {"pid": os.getpid(), "database": self._url, "services": {c.name: c.facts for c in self._children}}
+        services = {c.name: c.facts for c in self._children}
+        return {"pid": os.getpid(), "database": redacted(self._url), "services": services}
 
     def _write(self) -> None:
         file = self._settings.var / "up.json"
         new = file.with_suffix(".new")
-        new.write_text(json.dumps(self.facts(), indent=1))
+        new.unlink(missing_ok=True)
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+            json.dump(self.facts(), opened, indent=1)
         new.replace(file)
 
     async def _until_ready(self) -> None:
@@ -134,7 +150,7 @@ class Supervisor:
                     f"{child.name} has stopped itself (see {self._settings.var}/log/{child.name}.log); the others go on"
                 )
                 await self._stopping.wait()
-            elif status == 2:
+            elif status == 2 and not child.facts:  # never ready: as it is set up it cannot run
                 self._failed = child.said or f"{child.name} cannot start with these settings"
                 self._stopping.set()
             else:
@@ -155,7 +171,7 @@ class Supervisor:
             str(write),
             pass_fds=[write],
             stdin=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
+            stderr=None if self._terminal else asyncio.subprocess.PIPE,
             start_new_session=True,
             env={
                 **os.environ,
@@ -166,10 +182,10 @@ class Supervisor:
         )
         os.close(write)
         reading = asyncio.create_task(self._hear_ready(child, read))
-        assert child.process.stderr is not None
         tail = b""
-        async for line in child.process.stderr:
-            tail = line if line.strip() else tail
+        if child.process.stderr is not None:
+            async for line in child.process.stderr:
+                tail = line if line.strip() else tail
         status = await child.process.wait()
         reading.cancel()
         child.said = tail.decode(errors="replace").strip()
@@ -210,12 +226,13 @@ class Supervisor:
 
     async def _ask(self, session: aiohttp.ClientSession, child: Child) -> None:
         process = child.process
-        if (
-            process is None
-            or process.returncode is not None
-            or not child.facts
-            or child.facts.get("pid") != process.pid
-        ):
+        if process is None or process.returncode is not None:
+            return
+        if child.facts.get("pid") != process.pid:
+            if time.monotonic() - child.starts[-1] > READY_S:
+                log.error("a service is not ready and is killed", extra={"service": child.name, "pid": process.pid})
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
             return
         try:
             headers = {"Authorization": f"Bearer {self._settings.ops_token}"} if self._settings.ops_token else {}
@@ -256,9 +273,26 @@ class Supervisor:
                 await asyncio.wait(pending, timeout=5)
 
 
+async def watch_disk(var: Path, every: float = DISK_S, free: Callable[[Path], int] = free_mib) -> None:
+    """One line when room gets scarce, and the next one only after there was enough meanwhile."""
+    told = False
+    while True:
+        with contextlib.suppress(OSError):
+            left = free(var)
+            if left < LOW_MIB and not told:
+                log.error(
+                    "only %s MiB are free for %s: free some space; below %s MiB nothing new is taken",
+                    left,
+                    var,
+                    REFUSE_MIB,
+                )
+            told = left < LOW_MIB
+        await asyncio.sleep(every)
+
+
 @contextlib.contextmanager
 def _only_one(var: Path) -> Any:
-    """One supervisor a folder. A leftover child of one that was killed drains by itself within a second."""
+    """One supervisor a folder. Children of one that was killed have no lock: `end_leftovers` waits for them."""
     var.mkdir(parents=True, exist_ok=True)
     with open(var / "up.lock", "w") as file:
         try:
@@ -277,5 +311,6 @@ def _as_environment(settings: Settings) -> dict[str, str]:
         value = getattr(settings, name)
         if value is None or value == "":
             continue
+        value = value.absolute() if name == "var" else value
         said[f"HOSO_{name.upper()}"] = f"{value.total_seconds():.3f}s" if isinstance(value, timedelta) else str(value)
     return said

@@ -55,11 +55,13 @@ def status(
     Example: hoso status
     """
 
-    async def job(db: Any, _: Settings) -> dict[str, Any]:
+    async def job(db: Any, known: Settings) -> dict[str, Any]:
         from app import log_views
+        from app.disk import free_mib
         from services.ops import views
 
         return {
+            "free_mib": free_mib(known.var),
             "world": await world_now(db),
             "stages": await views.stages(db),
             "waiting": [{**row, "command": answer_command(row)} for row in await views.waiting(db, limit)],
@@ -95,3 +97,7 @@ def status(
     say(text("status.dead", count=found["dead_letters"]))
     if not found["services"]:
         say(text("status.nobody"))
+    from app.disk import LOW_MIB, REFUSE_MIB
+
+    if found["free_mib"] < LOW_MIB:
+        say(text("status.disk", free=found["free_mib"], least=LOW_MIB, refuse=REFUSE_MIB))
