@@ -249,7 +249,7 @@ def _set_up_over_http(own: House, kernel: Kernel) -> Any:
     from services.ops.answers import Answers
 
     answers = Answers(own.db.pool, own.registry, own.set_up, kernel, own.settings.ivan_code)
-    return router(Counter(own.set_up, answers, ApiKeys(own.set_up), own.db.pool, own.settings.environment))
+    return router(Counter(own.set_up, answers, ApiKeys(own.set_up), own.db.pool, own.settings, kernel.clock.now))
 
 
 async def _mail_watcher(own: House, kernel: Kernel) -> Wired:

@@ -4,13 +4,16 @@ Mounted beside intake's API. The tenant is always the key's; what belongs to ano
 
     GET, POST          /v1/keys, /v1/mailboxes, /v1/profiles          scope setup
     DELETE             /v1/keys/{id}, /v1/mailboxes/{address}, /v1/profiles/{name}
+    POST               /v1/mailboxes/{address}/test, /v1/profiles/{name}/test
     POST               /v1/enrolments/{id}/answers, /v1/enrolments/{id}/cancellation
-    GET                /v1/enrolments/{id}/timeline                   scope setup or read
+    GET                /v1/tenant, /v1/enrolments/{id}/timeline        scope setup or read
+
+Tenants are made by the operator's command line only (`hoso tenant add`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,10 +27,12 @@ from starlette.formparsers import MultiPartException
 from starlette.types import Message
 
 from app.demo_keys import refuse_demo_key
+from app.hosts import must_be_public
 from app.http_bodies import Cancellation, NewAnswer, NewKey, NewMailbox, described, given
+from app.probing import probe_mailbox, probe_profile
 from app.telling import told
 from hoso.runtime.failures import HosoError
-from hoso.runtime.outgoing import Environment
+from hoso.settings import Settings
 from hoso.setup.registry import MailboxSettings, SetUp
 from services.intake.gate import gate
 from services.intake.ports import Keys, Principal
@@ -68,13 +73,16 @@ class Counter:
     answers: Answers
     keys: Keys
     pool: Any
-    environment: Environment
+    settings: Settings
+    now: Callable[[], datetime]
+    """The world's time."""
 
 
 def router(counter: Counter) -> APIRouter:
     """The routes, to be mounted into intake's application."""
     made = APIRouter(prefix="/v1")
     may = gate(counter.keys)
+    _tenant(made, counter, Depends(may(SETUP, READ)))
     _keys(made, counter, Depends(may(SETUP)))
     _mailboxes(made, counter, Depends(may(SETUP)))
     _profiles(made, counter, Depends(may(SETUP)))
@@ -93,6 +101,25 @@ async def _done(what: Awaitable[T]) -> T:
         raise Problem(status, error.code, "Không nhận được câu trả lời này", error.vi) from error
     except HosoError as error:
         raise Problem(422, "refused", "Không thực hiện được", str(error)) from error
+
+
+# --- the tenant itself ------------------------------------------------------------------------------------------
+
+
+def _tenant(made: APIRouter, counter: Counter, reader: Any) -> None:
+    @made.get("/tenant")
+    async def get_tenant(who: Principal = reader) -> dict[str, Any]:
+        """Whom the key stands for, and how much is set up for it."""
+        found = next((row for row in await counter.set_up.tenants() if row["name"] == who.tenant), None)
+        if found is None:
+            raise not_found("khách hàng")
+        return {
+            **_shown(found, "name", "title", "made_at"),
+            "environment": counter.settings.environment,
+            "keys": len(await counter.set_up.keys(who.tenant)),
+            "mailboxes": len(await counter.set_up.mailboxes(who.tenant)),
+            "profiles": len(await counter.set_up.profiles(who.tenant)),
+        }
 
 
 # --- keys -------------------------------------------------------------------------------------------------------
@@ -134,13 +161,28 @@ def _mailboxes(made: APIRouter, counter: Counter, setter: Any) -> None:
 
     @made.post("/mailboxes", status_code=201, openapi_extra=described(NewMailbox))
     async def post_mailbox(request: Request, who: Principal = setter) -> dict[str, Any]:
-        """Declare a mailbox. In force within seconds."""
+        """Declare a mailbox. In force within seconds. Its host is one of the internet's, except in `test`."""
         box = await given(request, NewMailbox)
+        await must_be_public(box.host, box.port, counter.settings.environment)
         user = box.user or box.address
         wanted = MailboxSettings(box.host, box.port, user, box.tls, box.policy, box.authserv_id, box.client, box.folder)
         password = box.password.get_secret_value()
         id_ = await _done(counter.set_up.add_mailbox(who.tenant, box.address, box.contact, wanted, password, who.actor))
         return {"id": str(id_), "address": box.address}
+
+    @made.post("/mailboxes/{address}/test")
+    async def test_mailbox(address: str, who: Principal = setter) -> dict[str, Any]:
+        """Connect as the mail watcher does. Changes and marks nothing."""
+        known = await counter.set_up.mailboxes(who.tenant)
+        found = next((one for one in known if one.address.lower() == address.lower()), None)
+        if found is None:
+            raise not_found("hộp thư")
+        await must_be_public(found.settings.host, found.settings.port, counter.settings.environment)
+        opened = await _done(counter.set_up.mailbox_with_password(found.id))
+        if opened is None:
+            raise not_found("hộp thư")
+        good, line = await probe_mailbox(opened, counter.settings)
+        return {"address": found.address, "ok": good, "message": line}
 
     @made.delete("/mailboxes/{address}", status_code=204)
     async def delete_mailbox(address: str, who: Principal = setter) -> Response:
@@ -171,7 +213,7 @@ def _profiles(made: APIRouter, counter: Counter, setter: Any) -> None:
         name, password, data = await _pkcs12_form(request)
 
         async def add() -> Any:
-            refuse_demo_key(data, password, counter.environment)
+            refuse_demo_key(data, password, counter.settings.environment)
             return await counter.set_up.add_pkcs12(who.tenant, name, data, password, who.actor)
 
         known = await _done(add())
@@ -182,6 +224,16 @@ def _profiles(made: APIRouter, counter: Counter, setter: Any) -> None:
             "not_after": known.not_after.isoformat(),
             "days_left": (known.not_after - datetime.now(UTC)).days,
         }
+
+    @made.post("/profiles/{name}/test")
+    async def test_profile(name: str, who: Principal = setter) -> dict[str, Any]:
+        """Sign a sample and verify it."""
+        found = next((one for one in await counter.set_up.profiles(who.tenant) if one.name == name), None)
+        opened = await _done(counter.set_up.profile_with_key(who.tenant, found.id)) if found is not None else None
+        if opened is None:
+            raise not_found("chữ ký số")
+        good, line, facts = await probe_profile(opened, counter.now())
+        return {"name": name, "ok": good, "message": line, **facts}
 
     @made.delete("/profiles/{name}", status_code=204)
     async def delete_profile(name: str, who: Principal = setter) -> Response:

@@ -95,6 +95,22 @@ async def test_what_is_refused_is_a_problem(api: Api, cli: Cli) -> None:
     assert (await api("POST", "/v1/mailboxes", json=door))[0] == 422
 
 
+async def test_trying_out_what_was_set_up(api: Api, unused_port: int) -> None:
+    closed = {"address": "bhxh@acme.vn", "host": "127.0.0.1", "port": unused_port, "password": "geheim", "tls": "none"}
+    assert (await api("POST", "/v1/mailboxes", json=closed))[0] == 201  # loopback in `test` only
+    status, tried = await api("POST", "/v1/mailboxes/BHXH@acme.vn/test")
+    assert (status, tried["ok"], "cannot be reached" in tried["message"]) == (200, False, True)
+    form = {"name": "main", "password": "pw", "pkcs12": employer().pkcs12("pw")}
+    assert (await api("POST", "/v1/profiles", data=_multipart(form)))[0] == 201
+    status, tried = await api("POST", "/v1/profiles/main/test")
+    assert (status, tried["ok"], tried["tax_codes"]) == (200, True, ["0101234567"])
+    for path in ("mailboxes/bhxh@acme.vn/test", "profiles/main/test"):
+        assert (await api("POST", f"/v1/{path}", "globex"))[0] == 404
+    status, tenant = await api("GET", "/v1/tenant")
+    assert (status, tenant["name"], tenant["mailboxes"], tenant["profiles"]) == (200, "acme", 1, 1)
+    assert (await api("GET", "/v1/tenant", "globex"))[1]["name"] == "globex"
+
+
 async def test_the_key_is_looked_at_before_the_body_is_read(api: Api) -> None:
     size = 5_000_000
     for path in ("keys", "mailboxes", f"enrolments/{uuid4()}/answers", f"enrolments/{uuid4()}/cancellation"):
