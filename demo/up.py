@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -40,21 +41,13 @@ async def main(folder: Path) -> int:
         up = await world.until_up()
         async with house(world.settings(), "up", size=2) as own:
             key = await _set_up(own, world)
-        say(f"API            {up['services']['intake']['http']}   (documentation: /docs)")
+        say(f"API            {up['services']['intake']['http']}   (described at /openapi.json)")
         say(f"agency         {world.read('simulator/simulator.json')['url']}   (simulated; its ledger: /ledger)")
         say(f"tenant         {TENANT}; a mailbox {ADDRESS}, a signing profile for tax code {TAX_CODE}")
         say(f"API key        {key}")
         for name, facts in up["services"].items():
             say(f"  {name:<13}{facts.get('ops', '')}/metrics   pid {facts.get('pid')}")
-        say(
-            "commands       "
-            + " ".join(
-                f"{k}={v}"
-                for k, v in sorted(world.environment().items())
-                if k in ("HOSO_ENVIRONMENT", "HOSO_VAR", "HOSO_GATEWAY")
-            )
-            + " .venv/bin/hoso status"
-        )
+        say(f"commands       . {_env(world)} && .venv/bin/hoso status")
         say("Ctrl-C ends it; the data stays")
         while not stopped.is_set() and world.processes["hoso"].poll() is None:
             with contextlib.suppress(TimeoutError):
@@ -67,8 +60,16 @@ async def main(folder: Path) -> int:
     return 0
 
 
-async def _set_up(own: House, world: World) -> str:
+def _env(world: World) -> Path:
+    """The file a shell sources so that `hoso …` speaks to this world."""
+    file = world.folder / "env"
+    known = sorted((name, value) for name, value in world.environment().items() if name.startswith("HOSO_"))
+    file.touch(mode=0o600)
+    file.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in known))
+    return file
 
+
+async def _set_up(own: House, world: World) -> str:
     await own.set_up.add_tenant(TENANT, "Khách hàng thử nghiệm", "up")
     port = world.read("post/post.json")["boxes"][ADDRESS]["port"]
     await own.set_up.add_mailbox(
