@@ -94,7 +94,8 @@ COMMANDS: dict[str, str] = {
     "một giờ: khi đó hãy nhảy.",
     "vault": "Khoá mã hoá, và xoá vĩnh viễn.",
     "vault new-key": "Lập tệp khoá mà chỉ chủ của nó đọc được; HOSO_VAULT_KEY_FILE chỉ tới nó. Không bao giờ ghi đè.",
-    "vault rewrap": "Bọc lại mọi khoá dữ liệu bằng khoá đầu tiên của tệp; sau đó các khoá khác có thể bỏ.",
+    "vault rewrap": "Bọc lại mọi khoá dữ liệu bằng khoá đầu tiên của tệp; sau đó các khoá khác có thể bỏ.\n\n"
+    "Bị từ chối khi còn dịch vụ chạy từ trước khi tệp thay đổi: khởi động lại chúng trước.",
     "vault erase": "Xoá vĩnh viễn những gì két giữ của một đăng ký cho một mục đích: khoá của nó bị huỷ.",
 }
 
@@ -169,8 +170,8 @@ OPTIONS: dict[str, str] = {
     "2d, 25h, 90m, 30s, or a sum such as 1d12h.": "2d, 25h, 90m, 30s, hoặc tổng như 1d12h.",
     "World seconds a real second; 1 is real time.": "Số giây của thế giới trong một giây thật; 1 là giờ thật.",
     "Keep it outside the database's backups.": "Cất riêng, không để trong bản sao lưu cơ sở dữ liệu.",
-    "FILE exists: put a new key before its old ones; then hoso vault rewrap.": "TỆP đã có: thêm khoá mới lên "
-    "đầu; rồi hoso vault rewrap.",
+    "FILE exists: put a new key before its old ones; then restart all services, then hoso vault rewrap.": "TỆP đã có: thêm "
+    "khoá mới lên đầu; rồi khởi động lại mọi dịch vụ, rồi hoso vault rewrap.",
     "The enrolment's id.": "Số của đăng ký.",
     "code, personal or evidence.": "code, personal hoặc evidence.",
     "Do not ask.": "Không hỏi lại.",

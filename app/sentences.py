@@ -125,6 +125,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Đã ghi khoá vào {file}; cất riêng, không để chung với bản sao lưu của cơ sở dữ liệu.",
         "The key is in {file}; keep it apart from the database's backups.",
     ),
+    "vault.running": (
+        "các dịch vụ chạy từ trước khi {file} thay đổi ({services}) chưa biết khoá mới: khởi động lại chúng rồi chạy lại lệnh này",
+        "services that started before {file} changed ({services}) do not know the new key: restart them, then run this again",
+    ),
     "vault.rewrapped": ("Đã bọc lại {count} khoá dữ liệu.", "{count} data keys are wrapped anew."),
     "vault.erased": (
         "{enrolment}: mọi thứ thuộc '{purpose}' đã bị xoá vĩnh viễn.",

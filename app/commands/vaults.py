@@ -22,7 +22,11 @@ ERASABLE = ("code", "personal", "evidence")
 def new_key(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Keep it outside the database's backups.")],
     rotate: Annotated[
-        bool, typer.Option("--rotate", help="FILE exists: put a new key before its old ones; then hoso vault rewrap.")
+        bool,
+        typer.Option(
+            "--rotate",
+            help="FILE exists: put a new key before its old ones; then restart all services, then hoso vault rewrap.",
+        ),
     ] = False,
 ) -> None:
     """Make a key file that only its owner can read; HOSO_VAULT_KEY_FILE names it. Never overwrites.
@@ -58,14 +62,31 @@ def _put_before(file: Path) -> None:
     fresh.replace(file)
 
 
+async def _nobody_holds_old_keys(own: House) -> None:
+    """A service reads the key file once, at its start: what is wrapped with a key it does not know it could not open."""
+    from datetime import UTC, datetime
+
+    from app.log_views import members
+    from hoso.runtime.failures import HosoError
+
+    file = own.settings.vault_key_file or own.settings.var / "vault.key"
+    changed = datetime.fromtimestamp(file.stat().st_mtime, UTC)
+    old = sorted({row["group"].removeprefix("hoso.") for row in await members(own.db.pool) if row["since"] < changed})
+    if old:
+        raise HosoError(text("vault.running", file=file, services=", ".join(old)))
+
+
 @app.command("rewrap")
 def rewrap(actor: Actor = "") -> None:
     """Wrap every data key with the first key of the file; afterwards the others may go.
+
+    Refused while services run that started before the file changed: restart them first.
 
     Example: hoso vault rewrap
     """
 
     async def job(own: House) -> int:
+        await _nobody_holds_old_keys(own)
         count = await own.vault.rewrap()
         await audit(own.db.pool, actor, None, "vault.rewrap", count=count)
         return count

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -128,7 +130,13 @@ async def test_keys_of_the_vault(cli: Cli, tmp_path: Path) -> None:
     assert (await cli(*add, HOSO_VAULT_KEY_FILE=str(file))).status == 0
     assert (await cli("vault", "new-key", str(file), "--rotate")).status == 0
     assert file.read_text().endswith(first)
+    early = await cli.run("ops", HOSO_VAULT_KEY_FILE=str(file))
+    os.utime(file, (time.time() + 60, time.time() + 60))  # as if it had changed after the service began
+    refused = await cli("vault", "rewrap", HOSO_VAULT_KEY_FILE=str(file))
+    assert (refused.status, refused.err.count("\n"), "(ops)" in refused.err) == (2, 1, True)
+    os.utime(file, (time.time() - 60, time.time() - 60))
     wrapped = await cli("vault", "rewrap", HOSO_VAULT_KEY_FILE=str(file))
+    assert await early.stop() == 0
     assert wrapped.out.strip() == "1 data keys are wrapped anew."
     file.write_text(file.read_text().splitlines()[0] + "\n")  # the old key may go
     assert (await cli("profile", "test", "acme", "main", HOSO_VAULT_KEY_FILE=str(file))).status == 0
