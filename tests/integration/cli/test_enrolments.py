@@ -26,6 +26,7 @@ async def test_an_answer_goes_onto_the_log_and_wakes_the_others(cli: Cli, db: Da
     assert (event.data.answer, event.data.value, event.data.actor) == ("unit-code", "TZ1234Z", "lan")
     assert (event.correlationid, event.tenant) == (enrolment, "acme")
     row = await db.pool.fetchrow("select u.unit, u.unit_code from store.unit u where unit_code = 'TZ1234Z'")
+    assert row is not None
     assert row["unit"] == event.subject
     await listening.fetchval("select 1")
     await listening.close()

@@ -168,6 +168,7 @@ async def test_an_undecided_mail_is_given_to_its_enrolment(cli: Cli, db: Databas
     assigned = await cli("mail", "assign", str(mail), str(enrolment), "--actor", "lan")
     assert assigned.status == 0, assigned.err
     row = await db.pool.fetchrow("select type, body, subject from log.event where topic = 'mail.expected'")
+    assert row is not None
     fact = decode(row["type"], row["body"]).data
     assert (fact.mail, fact.dossier, fact.attempt, fact.actor, row["subject"]) == (mail, dossier, 2, "lan", unit)
     assert (await cli("mail", "assign", str(uuid4()), str(enrolment))).status == 2
