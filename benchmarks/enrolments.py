@@ -157,12 +157,16 @@ async def sustained(own: Any, world: World, url: str, key: str, file: Path, coun
         await asyncio.sleep(0.02)
     shown = time.monotonic()
     with contextlib.closing(ledger(world.folder / "simulator" / "simulator.db")) as agency:
+        moved, before = time.monotonic(), -1
         while (
             active := agency.execute("select count(*) from units where active_transaction is not null").fetchone()[0]
         ) < count:
             if time.monotonic() - shown > 10:
                 print(f"  {active:,} of {count:,} activated", flush=True)
                 shown = time.monotonic()
+            if active != before:
+                moved, before = time.monotonic(), active
+            assert time.monotonic() - moved < 60, f"nothing moves any more: {active} of {count} activated; see --keep"
             await asyncio.sleep(0.2)
         cpu = books.cpu()
         last = agency.execute("select max(at_real) from activations where outcome = '00'").fetchone()[0]
