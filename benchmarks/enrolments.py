@@ -1,6 +1,6 @@
 """Sheet to activated, straight path: every service and the simulated agency on this machine, real signatures, HTTP, IMAP and SMTP.
 
-    python -m benchmarks.enrolments [--enrolments 10000] [--mailboxes 4] [--paced 300]
+    python -m benchmarks.enrolments [--enrolments 10000] [--mailboxes 10] [--paced 300]
 
 A sheet is handed in over HTTP; the clock runs from the first accepted row to the last activated unit, by the agency's own
 ledger. Then `--paced` requests at 10/s measure request -> submitted. CPU is counted per process from the kernel's books.
@@ -281,7 +281,7 @@ async def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--enrolments", type=int, default=10_000)
-    parser.add_argument("--mailboxes", type=int, default=4)
+    parser.add_argument("--mailboxes", type=int, default=10)
     parser.add_argument("--paced", type=int, default=300)
     parser.add_argument("--keep", action="store_true", help="leave the world's folder for a look")
     sys.exit(uvloop.run(main(parser.parse_args())))
