@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 from tests.integration.cli.command import ROOT, Cli
+from tests.support.waiting import eventually
 
 
 async def _up(cli: Cli, services: str, port: int, stderr: int = asyncio.subprocess.PIPE) -> asyncio.subprocess.Process:
@@ -48,8 +49,11 @@ async def test_the_next_supervisor_waits_for_children_of_a_killed_one(cli: Cli, 
     stuck = facts["services"]["intake"]["pid"]
     os.kill(stuck, signal.SIGSTOP)  # it holds the port until it is told to go on
     first.kill()
-    while first.returncode is None:  # its pipes stay open as long as its children live
-        await asyncio.sleep(0.02)
+
+    async def ended() -> bool:  # not wait(): its pipes stay open as long as its children live
+        return first.returncode is not None
+
+    await eventually(ended, "the first supervisor to be gone")
     second = await _up(cli, "intake,ops", unused_port)
     try:
         assert b"hoso is running" in await _running(second)

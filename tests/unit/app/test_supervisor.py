@@ -49,29 +49,31 @@ def test_redacted(url: str, shown: str) -> None:
     assert redacted(url) == shown
 
 
-@pytest.mark.parametrize("was_ready", [False, True])
-async def test_refusing_the_settings_ends_everything_only_before_the_first_ready(
-    tmp_path: Path, was_ready: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tried = supervisor(tmp_path, "ops")
-    (child,) = tried._children
-    child.facts = {"pid": 1} if was_ready else {}
+class Rehearsal(Supervisor):
+    """A supervisor whose children refuse their settings at once; the third life ends the rehearsal."""
+
     lives = 0
 
-    async def live(_: Child) -> int:
-        nonlocal lives
-        lives += 1
-        if lives == 3:
-            tried._stopping.set()
+    async def _live(self, child: Child) -> int:
+        self.lives += 1
+        if self.lives == 3:
+            self._stopping.set()
         return 2
 
-    async def bury(_: Child) -> None:
+    async def _bury(self, child: Child) -> None:
         return
 
-    monkeypatch.setattr(tried, "_live", live)
-    monkeypatch.setattr(tried, "_bury", bury)
+
+@pytest.mark.parametrize("was_ready", [False, True])
+async def test_refusing_the_settings_ends_everything_only_before_the_first_ready(
+    tmp_path: Path, was_ready: bool
+) -> None:
+    url = "postgresql://hoso@db/hoso"
+    tried = Rehearsal(Settings(var=tmp_path, database=url, environment="test"), ["ops"], lambda _line: None)
+    (child,) = tried._children
+    child.facts = {"pid": 1} if was_ready else {}
     await asyncio.wait_for(tried._keep(child), 5)
-    assert (lives, tried._failed is None) == ((3, True) if was_ready else (1, False))
+    assert (tried.lives, tried._failed is None) == ((3, True) if was_ready else (1, False))
 
 
 async def test_a_child_that_is_never_ready_is_killed(tmp_path: Path) -> None:
@@ -112,9 +114,7 @@ def test_leftovers_are_waited_for_and_at_last_killed(tmp_path: Path) -> None:
             one.communicate()
 
 
-def test_a_shared_terminal_gets_warnings_only(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_shared_terminal_gets_warnings_only(capsys: pytest.CaptureFixture[str]) -> None:
     root = logging.getLogger()
     before = (root.handlers, root.level)
     try:
