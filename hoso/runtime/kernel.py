@@ -17,10 +17,11 @@ from hoso.log.postgres import Bell, PostgresLog, create_days, trim
 from hoso.runtime.clock import Setting, WorldClock
 from hoso.runtime.consumer import LOST, Consumer
 from hoso.runtime.ids import uuid7
-from hoso.runtime.lanes import LaneRunner, mend_queues, ring_timers, sweep
+from hoso.runtime.lanes import LaneRunner
 from hoso.runtime.metrics import Metrics
 from hoso.runtime.outgoing import Cause, Environment, Source, write
 from hoso.runtime.steps import Service, Step, Tx
+from hoso.runtime.upkeep import mend_queues, ring_timers, sweep
 from hoso.store.postgres import Database
 
 log = logging.getLogger(__name__)

@@ -14,9 +14,10 @@ import pytest
 from hoso.runtime.clock import Setting, WorldClock, boottime
 from hoso.runtime.failures import Invalid, OutcomeUnknown, Transient
 from hoso.runtime.ids import uuid7
-from hoso.runtime.lanes import LaneRunner, mend_queues, sweep
+from hoso.runtime.lanes import LaneRunner
 from hoso.runtime.outgoing import Cause, write
 from hoso.runtime.steps import Call, NotYet, Step, Tell, Tried, Try, Withdraw
+from hoso.runtime.upkeep import mend_queues, sweep
 from hoso.store.postgres import Database
 from tests.contract.log.stage import (
     ECHOED,

@@ -10,8 +10,8 @@ from hoso.log.postgres import create_days
 from hoso.runtime.clock import Setting, WorldClock
 from hoso.runtime.ids import uuid7
 from hoso.runtime.kernel import Kernel
-from hoso.runtime.lanes import ring_timers
 from hoso.runtime.steps import Step, Timer, Withdraw
+from hoso.runtime.upkeep import ring_timers
 from hoso.store.postgres import Database
 from tests.contract.log.stage import ECHOED, GROUP, Rang, admit, facts_of, log_of, source
 
