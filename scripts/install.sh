@@ -12,6 +12,7 @@ if ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
     exit 2
 fi
 [ -x .venv/bin/python ] || "$python" -m venv .venv
+.venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip --upgrade >/dev/null
 echo "installing the locked packages into .venv (once)"
 if .venv/bin/python -m pip install --quiet --disable-pip-version-check uv 2>/dev/null; then
     export VIRTUAL_ENV="$PWD/.venv"
