@@ -112,7 +112,9 @@ async def test_a_lost_outcome_changes_nothing(stage: Stage, agency: Agency) -> N
     await stage.db.pool.execute(
         "insert into log.member(id, grp, host, pid) values ($1, 'hoso.submitter', 'elsewhere', 1)", another
     )
-    await stage.db.pool.execute("update log.call set owner = $1 where lane = 'agency.submit'", another)
+    await stage.db.pool.execute(
+        "update log.call set owner = $1, claim = claim + 1 where lane = 'agency.submit'", another
+    )
     agency.gate.set()
 
     async def noted() -> bool:
