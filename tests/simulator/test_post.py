@@ -114,8 +114,9 @@ def test_a_mailbox_that_died_is_started_again_and_refilled(post: Post) -> None:
         """While the mailbox is away the host says "try again later", as any mail server does."""
         try:
             post.send("hue@demo.example", "after")
-        except smtplib.SMTPDataError as error:
-            assert error.smtp_code == 451
+        except smtplib.SMTPDataError as refused:
+            if refused.smtp_code != 451:
+                raise
             return False
         return True
 
