@@ -34,9 +34,9 @@ class Topic:
 TOPICS: Sequence[Topic] = (
     Topic(
         "enrolment.requested",
-        (e.EnrolmentRequested, e.EnrolmentAnswered, e.EnrolmentCancelled),
+        (e.EnrolmentRequested, e.EnrolmentAnswered, e.EnrolmentCancelled, e.CertificateReplaced),
         ("hoso.intake", "hoso.ops-cli"),
-        ("hoso.enrolment", "hoso.ops"),
+        ("hoso.enrolment", "hoso.ops", "hoso.notifier"),
         "validated requests, people's answers and cancellations",
     ),
     Topic(
@@ -48,14 +48,14 @@ TOPICS: Sequence[Topic] = (
     ),
     Topic(
         "dossier.signed",
-        (e.DossierSigned, e.SigningRefused),
+        (e.DossierSigned, e.SigningRefused, e.SignatureAwaited),
         ("hoso.signer",),
-        ("hoso.enrolment", "hoso.ops"),
-        "signed attempts, and those that could not be signed",
+        ("hoso.enrolment", "hoso.ops", "hoso.notifier"),
+        "signed attempts, those that could not be signed, and those that wait for somebody",
     ),
     Topic(
         "agency.asked",
-        (e.FilingAsked, e.ActivationAsked, e.RosterAsked),
+        (e.FilingAsked, e.ActivationAsked, e.StatusAsked, e.RosterAsked),
         ("hoso.enrolment",),
         ("hoso.submitter", "hoso.ops"),
         "what the agency is to be asked",
@@ -67,6 +67,7 @@ TOPICS: Sequence[Topic] = (
             e.DossierDecided,
             e.FilingUncertain,
             e.ActivationAnswered,
+            e.StatusAnswered,
             e.RosterFetched,
             e.RosterFailed,
         ),
@@ -83,10 +84,31 @@ TOPICS: Sequence[Topic] = (
     ),
     Topic(
         "mail.received",
-        (e.ActivationCodeArrived, e.StopResultArrived),
+        (e.ActivationCodeArrived, e.StopResultArrived, e.ChangeResultArrived, e.UnitCodeResultArrived),
         ("hoso.mail-watcher",),
         ("hoso.enrolment", "hoso.ops"),
         "codes and results out of the mailboxes",
+    ),
+    Topic(
+        "mail.undecided",
+        (e.MailUndecided, e.MailSettled),
+        ("hoso.mail-watcher",),
+        ("hoso.ops", "hoso.notifier"),
+        "mails that wait for a person; their key is the mail, for their unit is not known",
+    ),
+    Topic(
+        "registry.asked",
+        (e.TurnAsked, e.TurnEnded, e.UnitCodeGranted),
+        ("hoso.enrolment",),
+        ("hoso.intake", "hoso.ops"),
+        "what only the registry of all units can answer",
+    ),
+    Topic(
+        "registry.answered",
+        (e.TurnGranted, e.UnitCodeNoted),
+        ("hoso.intake",),
+        ("hoso.enrolment", "hoso.ops"),
+        "what the registry said",
     ),
     Topic(
         "enrolment.reminded",
@@ -97,9 +119,9 @@ TOPICS: Sequence[Topic] = (
     ),
     Topic(
         "enrolment.progressed",
-        (e.EnrolmentProgressed, e.RequestRefused, e.NoteTaken),
+        (e.EnrolmentProgressed, e.EnrolmentWarned, e.RequestRefused, e.NoteTaken),
         ("hoso.enrolment", "hoso.intake"),
-        ("hoso.intake", "hoso.ops"),
+        ("hoso.intake", "hoso.ops", "hoso.notifier"),
         "where every enrolment stands",
         public=True,
     ),

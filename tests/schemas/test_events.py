@@ -151,7 +151,7 @@ def test_a_type_nobody_knows_is_not_a_broken_event() -> None:
         b"\xff\xfe",
         example(DossierSigned.TYPE)[:-20],
         changed(DossierSigned.TYPE, attempt="first"),
-        changed(DossierSigned.TYPE, kind="change"),
+        changed(DossierSigned.TYPE, kind="transfer"),
         changed(DossierSigned.TYPE, document=None),
         example(DossierSigned.TYPE).replace(b'"1.0"', b'"0.3"'),
         example(DossierSigned.TYPE).replace(b'"test"', b'"staging"'),
