@@ -17,7 +17,7 @@ from hoso.runtime.steps import NotYet, Step, Tell, Try
 from schemas.events import DossierPrepared, DossierSigned
 from services.signer import refusals
 from services.signer.keys import SigningKeys
-from services.signer.keys.port import Declined, Expired, KeySigner, SignatureAsk, Signatures, UnusableKey
+from services.signer.keys.port import Declined, Expired, KeySigner, SignatureAsk, Signatures, UnusableKey, Waiting
 from services.signer.ports import Preparations, Profiles, SigningProfile, Vault
 from services.signer.profiles import SHAPES
 from services.signer.profiles.port import BadSignature, NotSignable, Prepared, SignatureProfile
@@ -154,7 +154,8 @@ class SignDossier:
         ]
         display = f"{title} {signing.ask.payload.unit_code} {signing.ask.payload.unit_name}"
         asks = [
-            SignatureAsk(one.digest, document.name, display) for one, document in zip(prepared, documents, strict=True)
+            SignatureAsk(one.digest, document.name, display, kept)
+            for (one, kept), document in zip(prepared, documents, strict=True)
         ]
         try:
             answer = await signing.key.sign(name, asks)
@@ -163,20 +164,24 @@ class SignDossier:
         match answer:
             case NotYet():
                 return answer
+            case Waiting():
+                return NotYet(answer.ask_again)
             case Declined():
                 raise Refused(refusals.SIGN_DECLINED)
             case Expired():
                 raise Refused(refusals.SIGN_EXPIRED)
             case Signatures(values):
                 try:
-                    return [signing.shape.complete(one, value) for one, value in zip(prepared, values, strict=True)]
+                    return [
+                        signing.shape.complete(one, value) for (one, _), value in zip(prepared, values, strict=True)
+                    ]
                 except (BadSignature, ValueError) as error:
                     raise Refused(refusals.KEY_MISMATCH) from error
 
-    async def _prepared(self, signing: _Signing, name: str, document: Document) -> Prepared:
-        """The document ready to be signed; where people are asked, always the one that was kept first."""
+    async def _prepared(self, signing: _Signing, name: str, document: Document) -> tuple[Prepared, UUID | None]:
+        """The document ready to be signed; where people are asked, always the one that was kept first, and where it is."""
         if self._preparations is None or not signing.key.asks_people:
-            return _prepare(signing, document)
+            return _prepare(signing, document), None
         tenant = signing.this.tenant
         ref: UUID | None = await self._preparations.find(tenant, name)
         if ref is None:
@@ -186,7 +191,7 @@ class SignDossier:
         kept = Prepared.from_bytes(await self._vault.get(ref))
         if kept.certificate != signing.profile.certificate_der:
             raise Refused(refusals.CERT_CHANGED)
-        return kept
+        return kept, ref
 
 
 def _prepare(signing: _Signing, document: Document) -> Prepared:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from datetime import timedelta
+from typing import ClassVar, Literal, Protocol
+from uuid import UUID
 
 from hoso.runtime.steps import NotYet
 from services.signer.ports import SigningProfile
@@ -24,6 +26,8 @@ class SignatureAsk:
     """The document, as its signer knows it: at most 100 characters."""
     display: str
     """What a person sees before agreeing."""
+    kept: UUID | None = None
+    """Where the whole prepared document (`Prepared.to_bytes()`) is sealed in the vault, when people are asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +51,33 @@ class Expired:
     text: str = ""
 
 
+Reason = Literal["approval", "agent-offline", "token-absent", "pin-suspect", "login"]
+"""Why a signature waits, as `SignatureAwaited.reason`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """NotYet, and for whom: somebody has to do something, or a token has to come back."""
+
+    reason: Reason
+    text: str
+    """A Vietnamese sentence: what is awaited and how to mend it."""
+    ask_again: timedelta
+
+
+Answer = Signatures | NotYet | Waiting | Declined | Expired
+
+
 class KeySigner(Protocol):
     """One key, opened."""
 
     asks_people: ClassVar[bool]
     """True: signing may take minutes and costs somebody's attention, so what is asked is stored before."""
 
-    async def sign(self, name: str, asks: Sequence[SignatureAsk]) -> Signatures | NotYet | Declined | Expired:
+    async def sign(self, name: str, asks: Sequence[SignatureAsk]) -> Answer:
         """Sign all of `asks` in one approval, or none.
 
-        Asking twice under one `name` is asking once: after NotYet, or in another process, the same question goes on.
+        Asking twice under one `name` is asking once: after NotYet or Waiting, or in another process, the same question goes on.
         Raises Transient or OutcomeUnknown (`hoso.runtime.failures`) for what the network does, UnusableKey for a key
         that will not do.
         """
