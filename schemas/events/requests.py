@@ -65,15 +65,13 @@ PersonsAnswer = Literal[
     "activation-code",
     "activated",
     "treatment",
-    "first-time",
     "sent",
     "accepted",
     "refused",
 ]
 """retry: file anew · continue: go on as if the awaited thing had happened · data: the row was mended, file anew with
 `form` · unit-code, provider, profile, address, treatment: with `value` · filed, not-filed: what became of a filing whose
-outcome nobody knew · activation-code: with `code` · activated: done by hand on the portal · first-time: apply for a code
-· sent: the paper was handed in, `value` = "post|one-stop yyyy-mm-dd" · accepted, refused: what the agency decided, where no
+outcome nobody knew · activation-code: with `code` · activated: done by hand on the portal · sent: the paper was handed in, `value` = "post|one-stop yyyy-mm-dd" · accepted, refused: what the agency decided, where no
 gateway or mail says it; `value` = its words, for a granted code the code."""
 
 
@@ -92,6 +90,11 @@ class EnrolmentAnswered(Fact):
     arrived_at: datetime | None = None
     """When its mail reached the person, as he says; the 24 hours start there."""
     form: UnitForm | None = None
+    """The row as it is now, for `data`."""
+    mailbox: UUID | None = None
+    contact: str | None = None
+    """The address to declare from now on and the mailbox it is read from, for `address`, and for `data` with another one."""
+    own_address: bool = False
     reason: str = ""
     actor: str
 
