@@ -1,7 +1,8 @@
 """What intake does with events. Pure.
 
 `requests.<tenant>`: a producing system's request becomes a call on the desk's lane. `enrolment.progressed`: where enrolments stand
-is gathered, a batch of events at a time, and written by `projection.Projection`.
+is gathered, a batch of events at a time, and written by `projection.Projection`. `registry.asked`: who asks for a turn, or has ended
+one, is noted in the same way, and a call answers.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from uuid import UUID
 
 from hoso.runtime.steps import Call, Step, Tell
 from schemas.envelope import Event
-from schemas.events import EnrolmentProgressed, EnrolUnit, RequestRefused
+from schemas.events import EnrolmentProgressed, EnrolUnit, RequestRefused, TurnAsked, TurnEnded, UnitCodeGranted
 from schemas.units import Stage
+from services.intake.turns import Asked
 
 LANE = "intake.admit"
+REGISTRY_LANE = "intake.registry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,9 @@ class News:
 
     standings: Mapping[UUID, Standing] = field(default_factory=dict)
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
+    turns: tuple[Asked, ...] = ()
+    ended: tuple[tuple[UUID, datetime], ...] = ()
+    """Dossiers whose turn is over."""
 
 
 def handle(state: News, event: Event[Any], now: datetime) -> tuple[News, Sequence[Step]]:
@@ -61,6 +67,20 @@ def handle(state: News, event: Event[Any], now: datetime) -> tuple[News, Sequenc
             return replace(state, refusals={**state.refusals, fact.request: refusal}), ()
         standing = Standing(event.tenant, event.subject, now, fact)
         return replace(state, standings={**state.standings, fact.enrolment: standing}), ()
+    return _registry(state, event, now)
+
+
+def _registry(state: News, event: Event[Any], now: datetime) -> tuple[News, Sequence[Step]]:
+    """What the registry is asked. The calls of one unit go out in order, after the note of them was written."""
+    fact = event.data
+    if isinstance(fact, TurnAsked):
+        call = Call(REGISTRY_LANE, event.subject, f"turn:{fact.dossier}", fact)
+        return replace(state, turns=(*state.turns, (event.subject, now, fact))), [call]
+    if isinstance(fact, TurnEnded):
+        call = Call(REGISTRY_LANE, event.subject, f"turn-ended:{fact.dossier}", fact)
+        return replace(state, ended=(*state.ended, (fact.dossier, now))), [call]
+    if isinstance(fact, UnitCodeGranted):
+        return state, [Call(REGISTRY_LANE, event.subject, f"unit-code:{fact.enrolment}:{fact.unit_code}", fact)]
     return state, ()
 
 

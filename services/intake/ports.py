@@ -21,6 +21,10 @@ class UnitRegistry(Protocol):
         """One answer a key, in order; units never seen are made. The same key always means the same unit."""
         ...
 
+    async def give_code(self, tx: Tx, unit: UUID, unit_code: str) -> bool:
+        """Note a unit's code. False when another unit holds it."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class MailboxFor:

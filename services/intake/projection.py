@@ -7,6 +7,7 @@ from uuid import UUID
 
 from hoso.runtime.steps import Tx
 from services.intake.handlers import News, Refusal, Standing
+from services.intake.turns import note_turns
 
 _STAND = """
 update intake.enrolment e set stage = t.stage, filed = e.filed or t.filed, cause = t.cause, message = t.message,
@@ -45,13 +46,16 @@ class Projection:
         return {subject: News() for subject in subjects}
 
     async def save(self, tx: Tx, states: dict[UUID, News]) -> None:
-        """Enrolments in order of their id, then requests."""
+        """Enrolments in order of their id, then requests, then turns."""
         standings = {id_: s for news in states.values() for id_, s in news.standings.items()}
         refusals = {key: r for news in states.values() for key, r in news.refusals.items()}
         if standings:
             await _stand(tx, [standings[id_] for id_ in sorted(standings)])
         if refusals:
             await _refuse(tx, sorted(refusals.items()))
+        asked = [turn for news in states.values() for turn in news.turns]
+        ended = [turn for news in states.values() for turn in news.ended]
+        await note_turns(tx, asked, ended)
 
 
 async def _stand(tx: Tx, standings: Sequence[Standing]) -> None:

@@ -1,12 +1,14 @@
 """How intake is wired: the desk, the API, the batch worker, and one consumer group.
 
-The group `hoso.intake` reads `enrolment.progressed` (what became of requests) and the tenants' request topics.
+The group `hoso.intake` reads `enrolment.progressed` (what became of requests), `registry.asked` (turns and unit codes) and the
+tenants' request topics.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from fastapi import FastAPI
@@ -16,11 +18,12 @@ from schemas.topics import REQUESTS, topics_read_by
 from services.intake.batches import Batches
 from services.intake.desk import Desk
 from services.intake.gather import Gatherer
-from services.intake.handlers import LANE, News, handle
+from services.intake.handlers import LANE, REGISTRY_LANE, News, handle
 from services.intake.http import Rooms, build_app
 from services.intake.performers import AdmitRequest
 from services.intake.ports import Admitter, Clock, Keys, Pool, Setup, SheetStore, UnitRegistry
 from services.intake.projection import Projection
+from services.intake.turns import AskRegistry
 
 GROUP = "hoso.intake"
 
@@ -59,5 +62,13 @@ def intake(needs: Needs) -> Intake:
         at_once=8,
         harmless=True,  # the desk is in our own database and knows a key it has seen: nothing is taken twice
     )
-    consumer = Service(GROUP, (*topics_read_by(GROUP), REQUESTS), Projection(), handle, {LANE: lane})
+    registry = Lane(
+        AskRegistry(needs.pool, needs.registry),
+        at_once=8,
+        keep_trying=timedelta(days=365),  # somebody waits for the answer, and nobody else can give it
+        tries=1_000,
+        harmless=True,
+    )
+    lanes = {LANE: lane, REGISTRY_LANE: registry}
+    consumer = Service(GROUP, (*topics_read_by(GROUP), REQUESTS), Projection(), handle, lanes)
     return Intake(build_app(rooms), batches, consumer)

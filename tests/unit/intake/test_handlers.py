@@ -8,9 +8,17 @@ from uuid import UUID
 
 from hoso.runtime.steps import Call
 from schemas.envelope import Event, Fact, envelope_of
-from schemas.events import EnrolmentProgressed, EnrolUnit, NoteTaken, RequestRefused
+from schemas.events import (
+    EnrolmentProgressed,
+    EnrolUnit,
+    NoteTaken,
+    RequestRefused,
+    TurnAsked,
+    TurnEnded,
+    UnitCodeGranted,
+)
 from schemas.units import Stage
-from services.intake.handlers import LANE, News, handle
+from services.intake.handlers import LANE, REGISTRY_LANE, News, handle
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 UNIT, ENROLMENT = UUID(int=1), UUID(int=2)
@@ -47,6 +55,22 @@ def test_a_request_refused_later_does_not_move_the_enrolment() -> None:
     state, _ = handle(News(), event(fact), NOW)
     assert state.standings == {}
     assert state.refusals["r2"].message == "đã nộp"
+
+
+def test_what_the_registry_is_asked_is_noted_and_asked_once() -> None:
+    dossier = UUID(int=7)
+    asked = TurnAsked(enrolment=ENROLMENT, dossier=dossier, mailbox=UUID(int=8), contact="a@b.vn", unit_name="Hoa Ban")
+    ended = TurnEnded(enrolment=ENROLMENT, dossier=dossier)
+    granted = UnitCodeGranted(enrolment=ENROLMENT, unit_code="TZ1234Z")
+    state, names = News(), []
+    for fact in (asked, ended, granted):
+        state, steps = handle(state, event(fact), NOW)
+        (call,) = steps
+        assert isinstance(call, Call)
+        assert (call.lane, call.subject, call.ask) == (REGISTRY_LANE, UNIT, fact)
+        names.append(call.name)
+    assert (state.turns, state.ended) == (((UNIT, NOW, asked),), ((dossier, NOW),))
+    assert len(set(names)) == 3
 
 
 def test_other_events_change_nothing() -> None:
