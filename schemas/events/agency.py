@@ -31,6 +31,8 @@ class FilingAsked(Fact):
     sha256: str
     mailbox: UUID
     contact: str
+    own_address: bool = False
+    """No other enrolment has this contact address."""
 
 
 class ActivationAsked(Fact):
@@ -118,6 +120,8 @@ class DossierDecided(Fact):
     """The agency's code as it came, "00" for success; empty when it gave none."""
     text: str = ""
     steps: tuple[StepResult, ...] = ()
+    unit_code: str | None = None
+    """The code the reply shows as granted, for a first-time dossier."""
 
 
 class FilingUncertain(Fact):
@@ -143,6 +147,7 @@ class StatusAnswered(Fact):
     dossier: UUID
     attempt: int
     go: int
+    """0: nobody asked; the submitter warns of replies that are not believed."""
     status: Literal["processing", "accepted", "refused", "absent", "unknown"]
     """absent: the agency knows no such filing · unknown: nobody could be asked, or the gateway cannot say."""
     code: str = ""
