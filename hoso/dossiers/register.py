@@ -62,6 +62,6 @@ FORM: Form[RegisterPayload] = Form(
     procedure="04_DK-IVAN",
     rounds=one_round,
     documents=documents,
-    schema=Path(__file__).with_name("register.xsd"),
+    schemas={"Hoso": Path(__file__).with_name("register.xsd")},
     labels=LABELS,
 )

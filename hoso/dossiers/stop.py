@@ -67,6 +67,6 @@ FORM: Form[StopPayload] = Form(
     procedure="06_NG-IVAN",
     rounds=one_round,
     documents=documents,
-    schema=Path(__file__).with_name("stop.xsd"),
+    schemas={"Hoso": Path(__file__).with_name("stop.xsd")},
     labels=LABELS,
 )
