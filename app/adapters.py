@@ -19,9 +19,9 @@ class SigningProfiles:
 
     async def load(self, tenant: str, profile: UUID) -> SigningProfile | None:
         found = await self._set_up.profile_with_key(tenant, profile)
-        return (
-            None if found is None else SigningProfile(found.id, found.name, found.backend, found.certificate, found.key)
-        )
+        if found is None:
+            return None
+        return SigningProfile(found.id, found.name, found.backend, found.certificate, found.key, tenant=tenant)
 
 
 class IntakeSetUp:

@@ -160,9 +160,14 @@ async def _ops(own: House, kernel: Kernel) -> Wired:
 
 async def _signer(own: House, kernel: Kernel) -> Wired:
     from app.adapters import SigningProfiles
+    from services.signer.preparations import PostgresPreparations
     from services.signer.service import service
 
-    return service(SigningProfiles(own.set_up), own.vault), [], {}
+    return (
+        service(SigningProfiles(own.set_up), own.vault, preparations=PostgresPreparations(own.db.pool)),
+        [],
+        {},
+    )
 
 
 async def _submitter(own: House, kernel: Kernel) -> Wired:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 from uuid import UUID
 
-Purpose = Literal["code", "personal", "evidence"]
+Purpose = Literal["code", "personal", "evidence", "secret"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +19,11 @@ class SigningProfile:
     """A row of `services.signer.keys.BACKENDS`."""
     certificate_der: bytes = field(repr=False)
     private_key_der: bytes | None = field(default=None, repr=False)
-    """PKCS#8, unsealed just now; None when the key lives elsewhere. Never logged, never in an event."""
+    """What was sealed with the profile, unsealed just now: PKCS#8, or how a backend gets at a key that lives elsewhere.
+    Never logged, never in an event."""
     shape: str = "agency"
     """A row of `services.signer.profiles.SHAPES`."""
+    tenant: str = ""
 
 
 class Profiles(Protocol):

@@ -31,6 +31,8 @@ TEXTS = {
 }
 """XML_INVALID and KEY_UNUSABLE bring a sentence of their own."""
 
+ATTACHMENT_GONE = "Tệp đính kèm “{name}” không còn trong kho; hãy tải tệp lên lại rồi ký lại."
+
 
 class Refused(Exception):
     """The attempt cannot be signed as things are; ends the call with a SigningRefused."""
