@@ -1,0 +1,119 @@
+"""A question of the server, examined: what is really in it, and whether it is what the server says it is."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from agent.failures import NotAsSaid
+from agent.xmldsig import parsed, signed_info
+
+SHOWN = {
+    "TEN_THUTUC": "Thủ tục",
+    "TEN_DVI": "Đơn vị",
+    "MA_DVI": "Mã đơn vị",
+    "MST": "Mã số thuế",
+    "TEN_IVAN": "Nhà cung cấp I-VAN",
+    "MA_IVAN": "Mã I-VAN",
+    "NGAY_NGUNG": "Ngừng từ ngày",
+    "LYDO_NGUNG": "Lý do ngừng",
+    "EMAIL": "Thư điện tử nhận mã",
+    "DIEN_THOAI": "Điện thoại",
+    "NGAY_LAP": "Ngày lập",
+}
+"""Tags of the agency's forms that a person looks at first, in this order; the whole document is one key away."""
+_WIDTH = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document of a question; `digest` was computed here."""
+
+    name: str
+    xml: bytes
+    slot: str
+    digest: bytes
+    signing_time: str
+
+    @property
+    def sha256(self) -> str:
+        """Of the document without its signature."""
+        return sha256(self.xml).hexdigest()
+
+    def facts(self) -> Sequence[tuple[str, str]]:
+        """What the document itself says, as (label, value)."""
+        texts: dict[str, list[str]] = {}
+        for element in parsed(self.xml).iter():
+            if isinstance(element.tag, str) and element.tag in SHOWN and element.text:
+                texts.setdefault(element.tag, []).append(element.text)
+        return [(label, " · ".join(texts[tag])) for tag, label in SHOWN.items() if tag in texts]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Documents that are signed together or not at all."""
+
+    name: str
+    display: str
+    """What the server calls it. The facts are the documents' own."""
+    documents: tuple[Document, ...]
+
+
+def examined(raw: Mapping[str, Any], certificate_sha256: str) -> Question:
+    """The question, every digest of it recomputed from its document.
+
+    Raises NotAsSaid: another certificate than the token's, a document that is not what its digest says, no documents.
+    """
+    try:
+        asked = str(raw["certificate_sha256"])
+        question = Question(
+            str(raw["name"]),
+            str(raw["display"]),
+            tuple(_document(one) for one in raw["documents"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, binascii.Error) as error:
+        raise NotAsSaid("Câu hỏi của máy chủ không đọc được; không ký.") from error
+    if asked != certificate_sha256:
+        raise NotAsSaid("Máy chủ hỏi ký bằng một chứng thư số khác với chứng thư số trên token; không ký.")
+    if not question.documents:
+        raise NotAsSaid("Máy chủ hỏi ký mà không gửi văn bản nào; không ký.")
+    return question
+
+
+def _document(raw: Mapping[str, Any]) -> Document:
+    xml, slot = b64decode(raw["xml"], validate=True), str(raw["slot"])
+    digest = sha256(signed_info(xml, slot)).digest()
+    if digest.hex() != raw["digest"]:
+        raise NotAsSaid(
+            f"Văn bản {plain(str(raw['name']))} không khớp với giá trị băm mà máy chủ yêu cầu ký; không ký. "
+            "Hãy báo ngay cho người vận hành hệ thống."
+        )
+    return Document(str(raw["name"]), xml, slot, digest, str(raw.get("signing_time", "")))
+
+
+def plain(text: str) -> str:
+    """`text` without what could fool a terminal: control characters, escapes, changes of direction."""
+    clean = "".join(c if c.isprintable() else "�" for c in text)
+    return clean if len(clean) <= _WIDTH else clean[: _WIDTH - 1] + "…"
+
+
+def pages(question: Question) -> str:
+    """What a person sees before agreeing."""
+    lines = [f"  {plain(question.display)}"]
+    for document in question.documents:
+        lines.append(f"  Tệp: {plain(document.name)}")
+        lines += [f"    {label}: {plain(value)}" for label, value in document.facts()]
+        lines += [f"    SHA-256 văn bản: {document.sha256}", f"    SHA-256 sẽ ký:   {document.digest.hex()}"]
+    return "\n".join(lines)
+
+
+def whole(question: Question) -> str:
+    """The documents, every line of them."""
+    texts = [
+        f"--- {plain(d.name)}\n" + d.xml.decode("utf-8", "replace").replace("><", ">\n<") for d in question.documents
+    ]
+    return "\n".join("".join(c if c.isprintable() or c == "\n" else "�" for c in text) for text in texts)
