@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from datetime import date
 
 
 class BadValue(Exception):
@@ -47,6 +48,19 @@ def clean(text: str) -> str:
                     f"Ký tự thứ {place} là ký tự điều khiển không nhìn thấy (U+{ord(sign):04X}).",
                     "Xoá trắng ô rồi gõ lại nội dung bằng tay.",
                 )
+    return text
+
+
+def clean_name(text: str) -> str:
+    """A unit's name as the licence has it: NFC, nothing changed but what nobody can see.
+
+    White space around it goes, zero-width characters go, and what only looks like a blank (no-break space, tab, line break in
+    the cell) becomes one blank. Blanks inside stay, also two in a row: the agency and its mails compare by this text.
+    Raises BadValue as `clean` does.
+    """
+    text = unicodedata.normalize("NFC", text.translate(_ZERO_WIDTH)).strip().replace("\r\n", "\n")
+    text = "".join(" " if sign.isspace() else sign for sign in text)
+    clean(text)
     return text
 
 
@@ -128,6 +142,29 @@ def read_agency_code(text: str) -> Reading:
         f"“{text}” không phải mã cơ quan BHXH.",
         "Nhập mã 5 chữ số bắt đầu bằng 0 (ví dụ 00101 là BHXH Quận Ba Đình, Hà Nội), hoặc để trống.",
     )
+
+
+# --- dates ------------------------------------------------------------------------------------------------------
+
+_DATE = re.compile(r"([0-9]{1,2})[/.\- ]([0-9]{1,2})[/.\- ]([0-9]{4})")
+_ISO_DATE = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})([T ]00:00(:00)?)?")
+
+
+def read_date(text: str) -> Reading:
+    """A day as dd/MM/yyyy, from day-month-year with any of / . - or from yyyy-MM-dd."""
+    found, iso = _DATE.fullmatch(text.strip()), _ISO_DATE.fullmatch(text.strip())
+    try:
+        if found:
+            day = date(int(found[3]), int(found[2]), int(found[1]))
+        elif iso:
+            day = date(int(iso[1]), int(iso[2]), int(iso[3]))
+        else:
+            raise ValueError
+        if not 1900 <= day.year <= 2100:
+            raise ValueError
+    except ValueError:
+        raise BadValue(f"“{text}” không phải ngày.", "Ghi ngày/tháng/năm, ví dụ 05/03/2026.") from None
+    return Reading(day.strftime("%d/%m/%Y"))
 
 
 # --- phone, e-mail ----------------------------------------------------------------------------------------------

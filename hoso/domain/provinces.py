@@ -1,7 +1,8 @@
 """The provinces: 34 since mid-2025, the 63 before them as other names of them (domain.md §10).
 
-Trap: the same code means another province over time (15 was Yên Bái, now Lào Cai). A bare code of that sort is refused
-with a request for the name; with a name beside it, the name decides and the code must fit it.
+Both lists carry the days they were in force. Trap: the same code means another province over time (15 was Yên Bái, now Lào Cai).
+A bare code of that sort is a question (BadValue naming both) unless it comes with a name, with “(cũ)” or “(mới)”, or with the
+day it was written (`on`); where both lists agree nobody is asked.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from importlib import resources
 from typing import Any
 
 from hoso.domain.identifiers import BadValue, Reading, fold
 
+_LIST = re.compile(r"\((cũ|cu|mới|moi|old|new)\)", re.IGNORECASE)
 _PREFIX = re.compile(r"^(tỉnh|tinh|thành phố|thanh pho|tp\.?|t\.)\s*(?=\S{2})", re.IGNORECASE)
 
 
@@ -48,12 +51,14 @@ class _Atlas:
     """old code -> (old name, code of the 34 it went into)."""
     moved: dict[str, str]
     """code of the 34 -> what the same code meant before, where that was another province."""
+    since: date
+    """The first day of the 34."""
 
 
-def _rows(file: str, key: str) -> list[dict[str, Any]]:
+def _data(file: str) -> dict[str, Any]:
     text = (resources.files("hoso.domain") / "data" / file).read_text(encoding="utf-8")
-    rows: list[dict[str, Any]] = json.loads(text)[key]
-    return rows
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
 def _folded(name: str) -> str:
@@ -64,13 +69,14 @@ def _folded(name: str) -> str:
 def _atlas() -> _Atlas:
     now: dict[str, Province] = {}
     by_name: dict[str, tuple[str, str | None]] = {}
-    for row in _rows("provinces_34.json", "provinces"):
+    new = _data("provinces_34.json")
+    for row in new["provinces"]:
         now[row["code"]] = Province(row["code"], row["name"])
         for name in (row["name"], *row.get("aliases", ())):
             by_name[_folded(name)] = (row["code"], None)
     old: dict[str, tuple[str, str]] = {}
     old_code_of: dict[str, str] = {}
-    for row in _rows("provinces_63.json", "provinces"):
+    for row in _data("provinces_63.json")["provinces"]:
         old[row["code"]] = (row["name"], row["merged_into_34"])
         old_code_of[_folded(row["name"])] = row["code"]
         for name in (row["name"], *row.get("aliases", ())):
@@ -80,7 +86,7 @@ def _atlas() -> _Atlas:
         for code, province in now.items()
         if code in old and old_code_of.get(_folded(province.name), code) != code
     }
-    return _Atlas(now, by_name, old, moved)
+    return _Atlas(now, by_name, old, moved, date.fromisoformat(new["valid_from"]))
 
 
 def provinces() -> tuple[Province, ...]:
@@ -93,16 +99,23 @@ def province_of(code: str) -> Province:
     return _atlas().now[code]
 
 
-def read_province(text: str) -> Reading:
-    """The code of one of the 34, from its name, its code, "01 - Hà Nội", or an old name or code (with a note)."""
+def read_province(text: str, on: date | None = None) -> Reading:
+    """The code of one of the 34, from its name, its code, "01 - Hà Nội", or an old name or code (with a note).
+
+    `on`: the day the text was written, when it is known; a bare code is then read in the list of that day. "15 (cũ)" and
+    "15 (mới)" say the same in the text itself.
+    """
     atlas = _atlas()
+    list_said = _LIST.search(text)
+    if list_said:
+        text, on = _LIST.sub("", text), date.min if fold(list_said[1]) in ("cu", "old") else date.max
     digits = "".join(re.findall(r"\d+", text))
     name = re.sub(r"[\d()]", " ", text).strip(" -–:.,")
     if len(digits) > 2 or not (digits or name):
         raise _unknown(text)
     digits = digits.zfill(2) if digits else ""
     if not name:
-        return _by_code(digits, atlas)
+        return _by_code(digits, atlas, on)
     found = atlas.by_name.get(_folded(name)) or atlas.by_name.get(fold(name))
     if found is None:
         raise _unknown(text)
@@ -116,13 +129,13 @@ def read_province(text: str) -> Reading:
     return Reading(code, (f"{old_name} nay thuộc {atlas.now[code].name}; hồ sơ ghi theo tên mới.",))
 
 
-def _by_code(code: str, atlas: _Atlas) -> Reading:
-    if code in atlas.moved:
+def _by_code(code: str, atlas: _Atlas, on: date | None) -> Reading:
+    if code in atlas.moved and on is None:
         raise BadValue(
-            f"Mã tỉnh {code} không rõ nghĩa: trước 07/2025 là {atlas.moved[code]}, nay là {atlas.now[code].name}.",
-            f"Ghi tên tỉnh thay cho mã, ví dụ “{atlas.now[code].short_name}”.",
+            f"Mã tỉnh {code} không rõ nghĩa: trước {atlas.since:%m/%Y} là {atlas.moved[code]}, nay là {atlas.now[code].name}.",
+            f"Ghi tên tỉnh thay cho mã, ví dụ “{atlas.now[code].short_name}”, hoặc ghi “{code} (cũ)” hay “{code} (mới)”.",
         )
-    if code in atlas.now:
+    if code in atlas.now and (code not in atlas.moved or on is None or on >= atlas.since):
         return Reading(code)
     if code in atlas.old:
         old_name, merged = atlas.old[code]
@@ -147,7 +160,7 @@ _OFFICE = re.compile(r"^\s*(bhxh|bảo hiểm xã hội)?\s*(cơ sở|quận|huy
 @cache
 def hanoi_agencies() -> tuple[Agency, ...]:
     """The offices of Hanoi with 5-digit codes; other provinces' offices are not published (domain.md §10)."""
-    rows = _rows("hanoi_agencies.json", "agencies")
+    rows = _data("hanoi_agencies.json")["agencies"]
     return tuple(Agency(row["code"], row["name"]) for row in rows if len(row["code"]) == 5)
 
 

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from hoso.domain.identifiers import (
     BadValue,
     clean,
+    clean_name,
     fold,
     read_agency_code,
+    read_date,
     read_email,
     read_phone,
     read_tax_code,
@@ -168,3 +170,49 @@ def test_cleaning_twice_is_cleaning_once(text: str) -> None:
 
 def test_folding_ignores_case_diacritics_and_punctuation() -> None:
     assert fold("Tỉnh/Thành phố ĐÀ NẴNG") == "tinhthanhphodanang"
+
+
+# --- names and dates ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("  CÔNG TY TNHH  Hoa Ban ", "CÔNG TY TNHH  Hoa Ban"),
+        ("Hoa\u00a0Ban\u200b", "Hoa Ban"),
+        ("Hoa\tBan", "Hoa Ban"),
+        ("Hoa Ban\r\nChi nhánh 2", "Hoa Ban Chi nhánh 2"),
+        (unicodedata.normalize("NFD", "Thuỷ sản Muối Biển"), "Thuỷ sản Muối Biển"),
+        ("hoa ban, 2 - “ABC” & Cộng sự", "hoa ban, 2 - “ABC” & Cộng sự"),
+    ],
+)
+def test_a_name_stays_as_the_licence_has_it(typed: str, kept: str) -> None:
+    assert clean_name(typed) == kept
+
+
+def test_a_name_with_an_invisible_control_is_refused() -> None:
+    with pytest.raises(BadValue, match="điều khiển"):
+        clean_name("Hoa\x07Ban")
+
+
+@given(st.text(max_size=60))
+def test_a_cleaned_name_is_clean(text: str) -> None:
+    try:
+        name = clean_name(text)
+    except BadValue:
+        return
+    assert clean_name(name) == name
+    assert clean(name) == " ".join(name.split())
+
+
+@pytest.mark.parametrize(
+    "typed", ["5/3/2026", "05/03/2026", "05-03-2026", "5.3.2026", "2026-03-05", "2026-03-05 00:00:00"]
+)
+def test_a_day_is_written_one_way(typed: str) -> None:
+    assert read_date(typed).value == "05/03/2026"
+
+
+@pytest.mark.parametrize("typed", ["31/02/2026", "2026", "03/2026", "5/3/26", "mai", "1/1/1800"])
+def test_what_is_no_day_is_refused(typed: str) -> None:
+    with pytest.raises(BadValue, match="không phải ngày"):
+        read_date(typed)

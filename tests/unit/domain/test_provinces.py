@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from hoso.domain.identifiers import BadValue
@@ -56,6 +58,21 @@ def test_a_bare_code_that_changed_its_meaning_asks_for_the_name(code: str) -> No
     with pytest.raises(BadValue, match="không rõ nghĩa") as refused:
         read_province(code)
     assert province_of(code).short_name in refused.value.cure
+    assert province_of(code).name in refused.value.message
+
+
+def test_a_moved_code_with_its_day_is_no_question() -> None:
+    assert read_province("15", date(2025, 7, 1)).value == "15"
+    assert read_province("15 (mới)").value == "15"
+    for then in (read_province("82", date(2025, 6, 30)), read_province("82 (cũ)")):
+        assert (then.value, "Tiền Giang" in then.notes[0]) == ("82", True)
+    assert read_province("24 (cũ)").notes, "an old code is told"
+    assert read_province("01", date(2020, 1, 1)) == read_province("01"), "where both lists agree the day is nothing"
+
+
+def test_a_day_changes_no_name() -> None:
+    assert read_province("Lào Cai", date(2020, 1, 1)).value == "15"
+    assert read_province("Yên Bái (cũ)").value == "15"
 
 
 @pytest.mark.parametrize(("code", "now"), [("02", "08"), ("77", "79"), ("10", "15")])
