@@ -11,9 +11,9 @@ from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
 
-from hoso.dossiers.attachments import MAX_FILES, MAX_NAME, MAX_TOTAL
+from hoso.dossiers.attachments import sendable
 from hoso.dossiers.form import SLOT, Document, Form, Signed, SigningCertificate, seal
-from hoso.dossiers.writing import InvalidDossier, element, elements, text
+from hoso.dossiers.writing import element, elements
 from schemas.units import Attachment, FirstCodePayload
 
 TITLE = "Tờ khai đơn vị tham gia, điều chỉnh bảo hiểm xã hội, bảo hiểm y tế"
@@ -154,7 +154,7 @@ def documents(
 ) -> Sequence[Document]:
     """Round 0: the TK3-TS; round 1: the envelope around what round 0 signed."""
     if number == 0:
-        _sendable(payload.first_time.attachments)
+        sendable(payload.first_time.attachments)
         return (Document(INNER, form(payload, certificate), INNER_SLOT),)
     return (Document(OUTER, envelope(payload, signed), SLOT),)
 
@@ -168,22 +168,6 @@ def file_name(attachment: Attachment) -> str:
     """The name it travels under: it ends as its bytes say, whatever the sender called it."""
     ending = f".{attachment.media}"
     return attachment.name if attachment.name.lower().endswith(ending) else f"{attachment.name}{ending}"
-
-
-def _sendable(attachments: Sequence[Attachment]) -> None:
-    """At least one file (§4.4: the licence is mandatory), and no more than the dossier has room for."""
-    if not attachments:
-        raise InvalidDossier(
-            "Hồ sơ TK3-TS chưa có tệp đính kèm: cần ít nhất bản chụp giấy phép đăng ký kinh doanh (pdf, docx hoặc "
-            "xlsx). Hãy đính kèm rồi gửi lại."
-        )
-    if len(attachments) > MAX_FILES or sum(one.size for one in attachments) > MAX_TOTAL:
-        raise InvalidDossier(
-            f"Hồ sơ TK3-TS có quá nhiều tệp đính kèm: tối đa {MAX_FILES} tệp, tổng cộng {MAX_TOTAL >> 20} MB. Hãy giảm "
-            "độ phân giải bản chụp hoặc bớt tệp rồi gửi lại."
-        )
-    if any(len(text(one.name, "TenFile")) > MAX_NAME for one in attachments):
-        raise InvalidDossier(f"Tên tệp đính kèm dài quá {MAX_NAME} ký tự. Hãy đặt tên ngắn hơn rồi gửi lại.")
 
 
 def _file(code: str, description: str, name: str, ending: str, data: bytes) -> str:
