@@ -274,25 +274,38 @@ class SetUp:
     async def add_pkcs12(self, tenant: str, name: str, data: bytes, password: str, actor: str) -> CertificateFacts:
         """Open a PKCS#12 with its password, which is then forgotten; the key is sealed. The same name again replaces it."""
         material = open_pkcs12(data, password)
-        known = facts(material.certificate_der)
+        await self.put_profile(tenant, name, "pkcs12", material.certificate_der, material.private_key_der, actor)
+        return facts(material.certificate_der)
+
+    async def put_profile(
+        self, tenant: str, name: str, backend: str, certificate: bytes, sealed: bytes, actor: str
+    ) -> UUID:
+        """The tenant's profile `name` signs by `backend` with this certificate (DER) from now on; the same name keeps its id.
+
+        `sealed`: what the backend needs to get at the key, kept in the vault; b"" when it needs nothing of us.
+        Raises UnusableCertificate, HosoError when there is no such tenant.
+        """
+        known = facts(certificate)
         held = await self._pool.fetchval(
             "select id from store.profile where tenant = $1 and name = $2 and not removed", tenant, name
         )
-        id_ = held or uuid7()
-        secret = await self._vault.put(tenant, id_, "secret", material.private_key_der)
+        id_: UUID = held or uuid7()
+        secret = await self._vault.put(tenant, id_, "secret", sealed)
         async with self._pool.acquire() as tx, tx.transaction():
             await self._must_be(tx, tenant)
             await tx.execute(
                 "insert into store.profile(id, tenant, name, backend, tax_codes, certificate, serial, issuer, subject, sha256, not_before, "
-                "not_after, secret, actor) values ($1, $2, $3, 'pkcs12', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) "
-                "on conflict (id) do update set tax_codes = excluded.tax_codes, certificate = excluded.certificate, serial = excluded.serial, "
+                "not_after, secret, actor) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) "
+                "on conflict (id) do update set backend = excluded.backend, tax_codes = excluded.tax_codes, "
+                "certificate = excluded.certificate, serial = excluded.serial, "
                 "issuer = excluded.issuer, subject = excluded.subject, sha256 = excluded.sha256, not_before = excluded.not_before, "
                 "not_after = excluded.not_after, secret = excluded.secret",
                 id_,
                 tenant,
                 name,
+                backend,
                 list(known.tax_codes),
-                material.certificate_der,
+                certificate,
                 known.serial,
                 known.issuer,
                 known.subject,
@@ -302,8 +315,8 @@ class SetUp:
                 secret,
                 actor,
             )
-            await self._audit(tx, actor, tenant, "profile.add", name=name, serial=known.serial)
-        return known
+            await self._audit(tx, actor, tenant, "profile.add", name=name, serial=known.serial, backend=backend)
+        return id_
 
     async def profiles(self, tenant: str | None = None) -> list[Profile]:
         """Without keys."""
