@@ -2,34 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
 from hoso.domain.identifiers import fold
-from schemas.units import StopReason
-
-STOP_REASONS: dict[StopReason, str] = {
-    "CHUYEN_DOI_NHA_CUNG_CAP": "Chuyển đổi nhà cung cấp",
-    "HET_HAN_DICH_VU": "Hết hạn dịch vụ",
-    "NGUNG_HOAT_DONG": "Ngừng hoạt động",
-    "DANG_KY_NHAM": "Đăng ký nhầm",
-    "KHAC": "Khác",
-}
-"""The reasons for stopping a provider, as people read them (domain.md §4.2: no list is published)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column: its key in the API, its header in the template, what else people call it."""
-
-    key: str
-    header: str
-    aliases: tuple[str, ...]
-    required: bool
-    example: str
-    help: str
-    longest: int = 200
-
+from services.intake.column import Column
+from services.intake.columns_first_time import FIRST_TIME
 
 COLUMNS: tuple[Column, ...] = (
     Column(
@@ -269,6 +246,25 @@ COLUMNS: tuple[Column, ...] = (
         False,
         "",
         "Bắt buộc khi lý do ngừng là “Khác”.",
+    ),
+    Column(
+        "purpose",
+        "Yêu cầu",
+        ("Loại yêu cầu", "Việc cần làm cho đơn vị", "Mục đích", "Purpose"),
+        False,
+        "",
+        "Để trống = đăng ký. “Chỉ ngừng” = chỉ ngừng nhà cung cấp hiện tại. “Thay đổi” = báo thay đổi của đơn vị đã đăng ký xong.",
+        40,
+    ),
+    *FIRST_TIME,
+    Column(
+        "org_unit",
+        "Mã cơ cấu tổ chức",
+        ("Mã đơn vị nội bộ trong cơ cấu tổ chức", "Mã cơ cấu", "Org unit", "Organisation unit", "Organization unit"),
+        False,
+        "",
+        "Mã của đơn vị trong cơ cấu tổ chức đã đồng bộ (hoso org import); cột nào để trống được lấy từ đó.",
+        64,
     ),
     Column(
         "profile",

@@ -6,17 +6,20 @@ takes no key, so a mended copy further down still goes on. Memory: some hundred 
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import zlib
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from schemas.units import UnitForm
 from services.intake.columns import COLUMNS, header_of
+from services.intake.reasons import REASONS, StopReasons
 from services.intake.sheets import Row
-from services.intake.validation import CellError, Checked, validate
+from services.intake.validation import CellError, CellNote, Checked, fields_of, validate
 
-_KEYS = tuple(column.key for column in COLUMNS if column.key != "email_again")
-_WIDTH = 6
+_KEYS = tuple(column.key for column in COLUMNS if column.key not in ("email_again", "org_unit"))
+OrgUnits = Mapping[str, Mapping[str, str]]
+"""What the organisation feed knows: the unit's id there -> column key -> text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,49 +33,99 @@ class CheckedRow:
 @dataclass(frozen=True, slots=True)
 class _First:
     number: int
-    digest: bytes
+    digest: array[int]
 
 
-def check_rows(rows: Iterable[Row]) -> Iterator[CheckedRow]:
-    """Every row in order, once, with its form or with all of its errors."""
-    by_code: dict[str, _First] = {}
-    by_branch: dict[str, _First] = {}
-    only_branch: dict[str, _First] = {}
-    for row in rows:
-        checked = validate(row.fields, row.faults)
+class RowCheck:
+    """Checks the rows of one sheet, one after the other, and remembers which unit was taken by which row."""
+
+    def __init__(self, reasons: StopReasons = REASONS) -> None:
+        self._reasons = reasons
+        self._by_code: dict[str, _First] = {}
+        self._by_branch: dict[str, _First] = {}
+        self._only_branch: dict[str, _First] = {}
+
+    def check(self, row: Row, org: OrgUnits | None = None) -> CheckedRow:
+        """The row's form, or all of its errors. `org` None: nobody can be asked, the row stands for itself."""
+        checked = self._judged(row, org)
         form = checked.form
         if form is None:
-            yield CheckedRow(row, checked)
-            continue
+            return CheckedRow(row, checked)
         if form.unit_code:
-            first = by_code.get(form.unit_code) or only_branch.get(form.branch_id or "")
+            first = self._by_code.get(form.unit_code) or self._only_branch.get(form.branch_id or "")
         else:
-            first = by_branch.get(form.branch_id or "")
+            first = self._by_branch.get(form.branch_id or "")
+        mine = _digest(checked)
         if first is not None:
-            yield CheckedRow(row, Checked(None, (_doubled(form, first),), checked.notes))
-            continue
-        mine = _First(row.number, _digest(form))
+            return CheckedRow(row, Checked(None, (_doubled(form, mine, first),), checked.notes))
+        taken = _First(row.number, mine)
         if form.unit_code:
-            by_code[form.unit_code] = mine
+            self._by_code[form.unit_code] = taken
         else:
-            only_branch[form.branch_id or ""] = mine
+            self._only_branch[form.branch_id or ""] = taken
         if form.branch_id:
-            by_branch.setdefault(form.branch_id, mine)
-        yield CheckedRow(row, checked)
+            self._by_branch.setdefault(form.branch_id, taken)
+        return CheckedRow(row, checked)
+
+    def _judged(self, row: Row, org: OrgUnits | None) -> Checked:
+        id_ = org_unit_of(row.fields)
+        if not id_ or org is None:
+            return validate(row.fields, row.faults, self._reasons)
+        known = org.get(id_)
+        if known is None:
+            checked = validate(row.fields, row.faults, self._reasons)
+            return Checked(None, (*checked.errors, org_unit_unknown(id_)), checked.notes)
+        fields, note = filled(row.fields, known, {fault.column for fault in row.faults})
+        checked = validate(fields, row.faults, self._reasons)
+        return replace(checked, notes=(*checked.notes, *note))
 
 
-def _digest(form: UnitForm) -> bytes:
-    return b"".join(hashlib.blake2b(str(getattr(form, key)).encode(), digest_size=_WIDTH).digest() for key in _KEYS)
+def org_unit_of(fields: Mapping[str, str]) -> str:
+    """The id in the organisation feed that a row names; "" when none."""
+    return " ".join(fields.get("org_unit", "").split())
 
 
-def _doubled(form: UnitForm, first: _First) -> CellError:
+def org_unit_unknown(id_: str) -> CellError:
+    """The error of a row that names nobody the feed knows."""
+    return CellError(
+        "org_unit",
+        f"Cơ cấu tổ chức chưa có đơn vị “{id_[:80]}”.",
+        "Đồng bộ bằng `hoso org import`, sửa lại mã, hoặc để trống cột này.",
+    )
+
+
+def filled(
+    fields: Mapping[str, str], known: Mapping[str, str], faulty: set[str]
+) -> tuple[dict[str, str], tuple[CellNote, ...]]:
+    """The row with what the feed knows in its empty cells, and a note that says which. A cell with a fault stays as it is."""
+    missing = [key for key in known if key not in faulty and not fields.get(key, "").strip()]
+    if "branch_id" in missing and fields.get("unit_code", "").strip():
+        missing.remove("branch_id")
+    if not missing:
+        return dict(fields), ()
+    shown = ", ".join(f"“{header_of(key)}”" for key in missing)
+    note = CellNote("org_unit", f"Lấy từ cơ cấu tổ chức: {shown}.")
+    return {**fields, **{key: known[key] for key in missing}}, (note,)
+
+
+def check_rows(rows: Iterable[Row], reasons: StopReasons = REASONS) -> Iterator[CheckedRow]:
+    """Every row in order, once, with its form or with all of its errors; nobody is asked."""
+    check = RowCheck(reasons)
+    return (check.check(row) for row in rows)
+
+
+def _digest(checked: Checked) -> array[int]:
+    """A checksum of each column: enough to say where two rows differ, in 4 bytes a column."""
+    assert checked.form is not None
+    fields = fields_of(checked.form)
+    fields["attachments"] = ";".join(checked.attachments)
+    return array("I", [zlib.crc32(fields[key].encode()) if key in fields else 0 for key in _KEYS])
+
+
+def _doubled(form: UnitForm, mine: array[int], first: _First) -> CellError:
     column = "unit_code" if form.unit_code else "branch_id"
-    mine = _digest(form)
-    places = range(0, len(mine), _WIDTH)
     differing = [
-        f"“{header_of(key)}”"
-        for key, at in zip(_KEYS, places, strict=True)
-        if mine[at : at + _WIDTH] != first.digest[at : at + _WIDTH]
+        f"“{header_of(key)}”" for key, one, other in zip(_KEYS, mine, first.digest, strict=True) if one != other
     ]
     if not differing:
         return CellError(column, f"Trùng hoàn toàn với dòng {first.number}; dòng đó đã được nhận.", "Xoá dòng này.")

@@ -14,7 +14,8 @@ import xlsxwriter
 
 from hoso.domain.providers import providers
 from hoso.domain.provinces import provinces
-from services.intake.columns import COLUMNS, STOP_REASONS
+from services.intake.columns import COLUMNS
+from services.intake.reasons import REASONS, StopReasons
 from services.intake.sheets import EXAMPLE_MARK, RESULT_HEADERS, Row
 
 _ROWS_PREPARED = 5_000
@@ -46,7 +47,7 @@ class RowResult:
     enrolment: str = ""
 
 
-def template() -> bytes:
+def template(reasons: StopReasons = REASONS) -> bytes:
     """An empty sheet with headers, remarks, choices, one example row, the lists, and a page of help."""
     buffer = io.BytesIO()
     with xlsxwriter.Workbook(buffer, {"in_memory": True, **_SAFE}) as book:
@@ -67,7 +68,7 @@ def template() -> bytes:
         page.write_string(0, len(COLUMNS), "Ghi chú", title)
         page.write_string(1, len(COLUMNS), EXAMPLE_MARK, grey)
         page.freeze_panes(1, 0)
-        _choices(page, lists, title)
+        _choices(page, lists, title, reasons)
         guide = book.add_worksheet("Hướng dẫn")
         guide.set_column(0, 0, 32)
         guide.set_column(1, 1, 110)
@@ -77,11 +78,15 @@ def template() -> bytes:
     return buffer.getvalue()
 
 
-def _choices(page: Any, lists: Any, title: Any) -> None:
+def _choices(page: Any, lists: Any, title: Any, reasons: StopReasons) -> None:
     choices = {
         "province": [province.short_name for province in provinces()],
         "current_provider": [f"{p.code} - {p.name}" for p in providers()],
-        "stop_reason": list(STOP_REASONS.values()),
+        "stop_reason": reasons.labels,
+        "purpose": ["đăng ký", "chỉ ngừng", "thay đổi"],
+        "first_time": ["Có", "Không"],
+        "payment": ["hằng tháng", "3 tháng", "6 tháng"],
+        "result": ["bản điện tử", "bưu điện", "tại cơ quan BHXH"],
     }
     for place, (key, values) in enumerate(choices.items()):
         column = next(number for number, c in enumerate(COLUMNS) if c.key == key)
@@ -89,7 +94,7 @@ def _choices(page: Any, lists: Any, title: Any) -> None:
         lists.write_string(0, place, COLUMNS[column].header, title)
         for line, value in enumerate(values, start=1):
             lists.write_string(line, place, value)
-        letter = "ABC"[place]
+        letter = "ABCDEFG"[place]
         page.data_validation(
             1,
             column,

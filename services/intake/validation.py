@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
 from hoso.domain.identifiers import (
     BadValue,
-    Reading,
     clean,
+    clean_name,
     fold,
     read_agency_code,
     read_email,
@@ -20,74 +19,26 @@ from hoso.domain.identifiers import (
 )
 from hoso.domain.providers import read_provider
 from hoso.domain.provinces import agency_fits, agency_named, province_of, read_province
-from schemas.units import StopReason, UnitForm
-from services.intake.columns import COLUMN, COLUMNS, STOP_REASONS, header_of
+from schemas.units import FirstTime, Purpose, StopReason, UnitForm
+from services.intake.checked import CellError, CellNote, Check, Checked
+from services.intake.columns import COLUMN, COLUMNS
+from services.intake.first_time import attachment_names, first_time_form, is_first_time, unused
+from services.intake.reasons import DEFAULT, OTHER, REASONS, StopReasons
 
-DEFAULT_REASON: StopReason = "CHUYEN_DOI_NHA_CUNG_CAP"
+__all__ = ["CellError", "CellNote", "Checked", "fields_of", "fingerprint", "validate"]
 
-
-@dataclass(frozen=True, slots=True)
-class CellError:
-    """What is wrong in one cell and how to mend it, in Vietnamese. `column` is a key, or "" for the whole row."""
-
-    column: str
-    message_vi: str
-    cure_vi: str
-
-    def __str__(self) -> str:
-        where = f"{header_of(self.column)}: " if self.column else ""
-        return f"{where}{self.message_vi} {self.cure_vi}".rstrip()
+_PURPOSES: dict[str, Purpose] = {
+    **dict.fromkeys(("", "enrol", "dangky", "dangkymoi", "dangkysudung", "dangkydichvu"), "enrol"),
+    **dict.fromkeys(("stop", "chingung", "ngung", "ngungdichvu", "dangkyngung", "chingungdichvu"), "stop"),
+    **dict.fromkeys(("change", "thaydoi", "thaydoithongtin", "dieuchinh", "sudoi"), "change"),
+}
 
 
-@dataclass(frozen=True, slots=True)
-class CellNote:
-    """Something the sender should know although the row is taken."""
-
-    column: str
-    message_vi: str
-
-    def __str__(self) -> str:
-        return f"{header_of(self.column)}: {self.message_vi}" if self.column else self.message_vi
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """The outcome: a form, or errors. Never both, never neither."""
-
-    form: UnitForm | None
-    errors: tuple[CellError, ...] = ()
-    notes: tuple[CellNote, ...] = ()
-
-
-@dataclass(slots=True)
-class _Check:
-    """Collects what the cells of one row say."""
-
-    raw: dict[str, str]
-    errors: list[CellError] = field(default_factory=list)
-    notes: list[CellNote] = field(default_factory=list)
-
-    def fail(self, column: str, message: str, cure: str) -> None:
-        self.errors.append(CellError(column, message, cure))
-
-    def read(self, column: str, reader: Callable[[str], Reading]) -> str:
-        """The cell as `reader` understands it; "" when it is empty or wrong."""
-        text = self.raw[column]
-        if not text:
-            return ""
-        try:
-            reading = reader(text)
-        except BadValue as bad:
-            self.fail(column, bad.message, bad.cure)
-            return ""
-        self.notes += [CellNote(column, note) for note in reading.notes]
-        return reading.value
-
-
-def validate(fields: Mapping[str, str], faults: tuple[CellError, ...] = ()) -> Checked:
+def validate(fields: Mapping[str, str], faults: tuple[CellError, ...] = (), reasons: StopReasons = REASONS) -> Checked:
     """Check one row. `fields`: column key -> text as it came; `faults`: what the sheet reader already found wrong.
 
-    Unknown keys give a note. A cell with a fault is not judged again.
+    Unknown keys give a note. A cell with a fault is not judged again. A first-time form comes without its files: `attachments`
+    of the answer names them.
     """
     check = _cleaned(fields, faults)
     tried = {error.column for error in check.errors}
@@ -95,7 +46,7 @@ def validate(fields: Mapping[str, str], faults: tuple[CellError, ...] = ()) -> C
         if column.required and not check.raw[column.key] and column.key not in tried:
             check.fail(column.key, "Thiếu dữ liệu.", f"Điền cột này, ví dụ “{column.example}”.")
     unit_code = check.read("unit_code", read_unit_code)
-    branch_id = check.raw["branch_id"]
+    branch_id = check.raw["branch_id"] or check.raw["org_unit"]
     if not check.raw["unit_code"] and not branch_id and not tried & {"unit_code", "branch_id"}:
         check.fail(
             "unit_code",
@@ -111,7 +62,9 @@ def validate(fields: Mapping[str, str], faults: tuple[CellError, ...] = ()) -> C
     phone = check.read("phone", read_phone)
     agency = _agency(check, province)
     provider = check.read("current_provider", read_provider)
-    reason, reason_text = _reason(check)
+    reason, reason_text = _reason(check, reasons)
+    purpose = _purpose(check, provider)
+    first_time = _first_time(check, purpose)
     if check.errors:
         return Checked(None, tuple(_in_order(check.errors)), tuple(check.notes))
     form = UnitForm(
@@ -129,18 +82,37 @@ def validate(fields: Mapping[str, str], faults: tuple[CellError, ...] = ()) -> C
         stop_reason=reason,
         stop_reason_text=reason_text,
         profile=check.raw["profile"] or None,
+        purpose=purpose,
+        first_time=first_time,
     )
-    return Checked(form, (), tuple(check.notes))
+    names = attachment_names(check) if first_time is not None else ()
+    return Checked(form, (), tuple(check.notes), names, check.raw["org_unit"])
+
+
+def fields_of(form: UnitForm) -> dict[str, str]:
+    """The row that gives this form: column key -> text. Empty columns are left out."""
+    first = form.first_time
+    said = {**(first.model_dump() if first is not None else {}), **form.model_dump()}
+    said["first_time"] = "x" if first is not None else ""
+    said["attachments"] = "; ".join(file.name for file in first.attachments) if first is not None else ""
+    return {key: str(said[key]) for key in COLUMN if said.get(key) not in (None, "")}
+
+
+_SEALED_AT = {"first_time": {"attachments": {"__all__": {"document"}}}}
 
 
 def fingerprint(form: UnitForm) -> str:
-    """The same for the same data, whatever it was typed like: sha256 of the form, hex."""
-    body = json.dumps(form.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    """The same for the same data, whatever it was typed like: sha256 of what is not default in the form, hex.
+
+    Files count by their bytes, not by where they lie.
+    """
+    said = form.model_dump(mode="json", exclude=_SEALED_AT, exclude_defaults=True)
+    body = json.dumps(said, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(body.encode()).hexdigest()
 
 
-def _cleaned(fields: Mapping[str, str], faults: tuple[CellError, ...]) -> _Check:
-    check = _Check(dict.fromkeys(COLUMN, ""), list(faults))
+def _cleaned(fields: Mapping[str, str], faults: tuple[CellError, ...]) -> Check:
+    check = Check(dict.fromkeys(COLUMN, ""), list(faults))
     bad = {fault.column for fault in faults}
     for key, text in fields.items():
         if key not in COLUMN:
@@ -151,7 +123,7 @@ def _cleaned(fields: Mapping[str, str], faults: tuple[CellError, ...]) -> _Check
             continue
         longest = COLUMN[key].longest
         try:
-            value = clean(text)
+            value = clean_name(text) if key == "name" else clean(text)
         except BadValue as error:
             check.fail(key, error.message, error.cure)
             continue
@@ -167,7 +139,7 @@ def _in_order(errors: list[CellError]) -> list[CellError]:
     return sorted(errors, key=lambda error: place.get(error.column, len(place)))
 
 
-def _email(check: _Check) -> str:
+def _email(check: Check) -> str:
     email = check.read("email", read_email)
     again = check.raw["email_again"]
     if again and check.raw["email"] and again.casefold() != check.raw["email"].casefold():
@@ -175,7 +147,7 @@ def _email(check: _Check) -> str:
     return email
 
 
-def _agency(check: _Check, province: str) -> str:
+def _agency(check: Check, province: str) -> str:
     text = check.raw["agency"]
     code = text.split(" ")[0].rstrip("-:")
     if text and not code.isdigit():
@@ -197,18 +169,57 @@ def _agency(check: _Check, province: str) -> str:
     return agency
 
 
-def _reason(check: _Check) -> tuple[StopReason, str]:
+def _purpose(check: Check, provider: str) -> Purpose:
+    text = check.raw["purpose"]
+    purpose = _PURPOSES.get(fold(text))
+    if purpose is None or (text and not fold(text)):
+        check.fail(
+            "purpose", f"Không có yêu cầu “{text}”.", "Ghi “đăng ký”, “chỉ ngừng” hoặc “thay đổi”, hoặc để trống."
+        )
+        return "enrol"
+    if purpose == "enrol":
+        return purpose
+    what = "Chỉ ngừng" if purpose == "stop" else "Thay đổi"
+    faulty = {error.column for error in check.errors}
+    if not check.raw["unit_code"] and "unit_code" not in faulty:
+        check.fail("unit_code", f"Yêu cầu “{what}” cần mã đơn vị.", "Điền mã đơn vị do cơ quan BHXH cấp.")
+    if purpose == "stop" and not provider and "current_provider" not in faulty:
+        check.fail(
+            "current_provider",
+            "Yêu cầu “Chỉ ngừng” cần biết ngừng nhà cung cấp nào.",
+            "Ghi nhà cung cấp đang dùng (ví dụ 00110 - MISA), hoặc “Cổng BHXH”.",
+        )
+    return purpose
+
+
+def _first_time(check: Check, purpose: Purpose) -> FirstTime | None:
+    if is_first_time(check):
+        if purpose != "enrol":
+            check.fail(
+                "first_time",
+                "Đơn vị tham gia lần đầu thì chưa có gì để ngừng hay thay đổi.",
+                "Để trống “Yêu cầu”, hoặc để trống “Tham gia lần đầu”.",
+            )
+        return first_time_form(check)
+    if keys := unused(check):
+        check.note(keys[0], "Chỉ dùng khi “Tham gia lần đầu” là “Có”; đã bỏ qua.")
+    if not check.raw["unit_code"]:
+        check.note(
+            "unit_code",
+            "Chưa có mã đơn vị: hồ sơ được nhận và chờ người nhập mã. Đơn vị chưa từng tham gia BHXH thì ghi “Có” ở cột “Tham gia lần đầu”.",
+        )
+    return None
+
+
+def _reason(check: Check, reasons: StopReasons) -> tuple[StopReason, str]:
     text, detail = check.raw["stop_reason"], check.raw["stop_reason_text"]
-    found: StopReason | None = DEFAULT_REASON if not text else None
-    for code, label in STOP_REASONS.items():
-        if fold(text) in (fold(code), fold(label)):
-            found = code
-    if fold(text) in ("chuyendoidonvicungcap", "chuyendoi", "doinhacungcap"):
-        found = DEFAULT_REASON
+    if not text:
+        return DEFAULT, detail
+    found = reasons.named(text)
     if found is None:
-        choices = ", ".join(STOP_REASONS.values())
+        choices = ", ".join(reasons.labels)
         check.fail("stop_reason", f"Không có lý do “{text}”.", f"Chọn một trong: {choices}.")
-        return DEFAULT_REASON, detail
-    if found == "KHAC" and not detail:
+        return DEFAULT, detail
+    if found.filed == OTHER and not (detail or found.text):
         check.fail("stop_reason_text", "Lý do ngừng là “Khác” nhưng chưa ghi nội dung.", "Ghi rõ lý do ở cột này.")
-    return found, detail
+    return found.filed, detail or found.text

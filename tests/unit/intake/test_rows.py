@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from services.intake.rows import check_rows
+from services.intake.rows import RowCheck, check_rows
 from services.intake.sheets import Row
+from services.intake.validation import CellError
 from tests.unit.intake.test_validation import GOOD
 
 
@@ -51,3 +52,40 @@ def test_one_branch_with_and_without_a_code_is_doubled() -> None:
 
 def test_one_tax_code_and_name_may_have_many_units() -> None:
     assert errors(row(2), row(3, unit_code="TZ1235Z"), row(4, unit_code="TZ1236Z")) == ["", "", ""]
+
+
+# --- the organisation feed ----------------------------------------------------------------------------------------
+
+ORG = {"HN-07": {"name": "Chi nhánh Gia Lâm", "tax_code": "9001234568-001", "branch_id": "HN-07"}}
+
+
+def test_the_feed_fills_what_is_empty_and_says_so() -> None:
+    item = RowCheck().check(row(2, name="", tax_code="", unit_code="", org_unit=" HN-07 "), ORG)
+    form = item.checked.form
+    assert form is not None
+    assert (form.name, form.tax_code, form.branch_id) == ("Chi nhánh Gia Lâm", "9001234568-001", "HN-07")
+    assert item.checked.org_unit == "HN-07"
+    told = [str(note) for note in item.checked.notes if note.column == "org_unit"]
+    assert "“Tên đơn vị”, “Mã số thuế”" in told[0]
+
+
+def test_what_the_row_says_itself_stands() -> None:
+    form = RowCheck().check(row(2, org_unit="HN-07"), ORG).checked.form
+    assert form is not None
+    assert (form.name, form.branch_id) == (GOOD["name"], "HN-07")
+
+
+def test_a_unit_the_feed_does_not_know_is_an_error() -> None:
+    item = RowCheck().check(row(2, org_unit="HN-08"), ORG)
+    assert [error.column for error in item.checked.errors] == ["org_unit"]
+    assert RowCheck().check(row(2, org_unit="HN-08")).checked.form, "without a feed nobody can say"
+
+
+def test_a_faulty_cell_is_not_filled() -> None:
+    faulty = Row(
+        2,
+        {k: v for k, v in GOOD.items() if k != "tax_code"} | {"org_unit": "HN-07"},
+        (CellError("tax_code", "x", "y"),),
+        (),
+    )
+    assert [error.column for error in RowCheck().check(faulty, ORG).checked.errors] == ["tax_code"]

@@ -63,11 +63,12 @@ def test_without_a_unit_code_the_branch_id_is_mandatory() -> None:
     assert form.row_key == "CN-7"
 
 
-def test_the_name_is_kept_exactly_but_for_unicode_form_and_blanks() -> None:
-    typed = unicodedata.normalize("NFD", "  công ty  Hoa Ban ")
-    form = validate({**GOOD, "name": typed}).form
+def test_the_name_is_kept_exactly_but_for_unicode_form_and_what_surrounds_it() -> None:
+    typed = unicodedata.normalize("NFD", "  công ty  Hoa\u00a0Ban ")
+    form = validate({**GOOD, "name": typed, "address": " Số  12 "}).form
     assert form is not None
-    assert form.name == "công ty Hoa Ban"
+    assert form.name == "công ty  Hoa Ban", "the licence's own blanks stay"
+    assert form.address == "Số 12"
 
 
 def test_a_number_is_not_a_name() -> None:
