@@ -164,15 +164,22 @@ async def _signer(own: House, kernel: Kernel) -> Wired:
     from services.signer.service import service
 
     return (
-        service(SigningProfiles(own.set_up), own.vault, preparations=PostgresPreparations(own.db.pool)),
-        [],
-        {},
+        service(SigningProfiles(own.set_up), own.vault, keys, PostgresPreparations(own.db.pool)),
+        [desk_http],
+        desk_facts,
     )
 
 
+    from app.agent_desk import serve as serve_desk
+    from services.signer.desk import Desk
+    from services.signer.keys import BACKENDS, SigningKeys
+    from services.signer.keys.agent import AgentKeys
 async def _submitter(own: House, kernel: Kernel) -> Wired:
     from services.submitter.service import Bounds, service
 
+    desk = Desk(own.db.pool, own.vault)
+    keys = SigningKeys({**BACKENDS, "agent": AgentKeys(desk)})
+    desk_http, desk_facts = serve_desk(own, kernel, desk)
     settings = own.settings
     gateway = connector(settings)
     bounds = Bounds(

@@ -132,6 +132,15 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+    agent_http: str = Field(
+        default="127.0.0.1:0",
+        description="Where the signer serves the desk of the workstations that hold USB tokens (docs/agent.md); port 0 lets the system choose. "
+        "Beyond loopback only with `agent_tls_certificate` and `agent_tls_key`.",
+    )
+    agent_tls_certificate: Path | None = Field(
+        default=None, description="PEM file of the desk's TLS certificate, with its chain."
+    )
+    agent_tls_key: Path | None = Field(default=None, description="PEM file of the key of `agent_tls_certificate`.")
         config = os.environ.get("HOSO_CONFIG")
         files = (TomlConfigSettingsSource(settings_cls, Path(config)),) if config else ()
         return (init_settings, env_settings, *files)
