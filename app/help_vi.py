@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from app import agent_sentences
+
 
 def translate(command: Any, path: str = "") -> None:
     """Put the Vietnamese help on a command and everything below it. What has none stays in English."""
@@ -97,6 +99,7 @@ COMMANDS: dict[str, str] = {
     "vault rewrap": "Bọc lại mọi khoá dữ liệu bằng khoá đầu tiên của tệp; sau đó các khoá khác có thể bỏ.\n\n"
     "Bị từ chối khi còn dịch vụ chạy từ trước khi tệp thay đổi: khởi động lại chúng trước.",
     "vault erase": "Xoá vĩnh viễn những gì két giữ của một đăng ký cho một mục đích: khoá của nó bị huỷ.",
+    **agent_sentences.COMMANDS,
 }
 
 OPTIONS: dict[str, str] = {
@@ -175,4 +178,5 @@ OPTIONS: dict[str, str] = {
     "The enrolment's id.": "Số của đăng ký.",
     "code, personal or evidence.": "code, personal hoặc evidence.",
     "Do not ask.": "Không hỏi lại.",
+    **agent_sentences.OPTIONS,
 }

@@ -12,6 +12,7 @@ from typing import Any
 import typer
 
 from app.commands import (
+    agents,
     clocks,
     enrolments,
     heldunits,
@@ -40,6 +41,7 @@ GROUPS = {
     "key": keys.app,
     "mailbox": mailboxes.app,
     "profile": profiles.app,
+    "agent-code": agents.app,
     "sheet": sheets.app,
     "enrolment": enrolments.app,
     "mail": mails.app,
@@ -65,7 +67,7 @@ def commands(chosen: Language) -> Any:
         75 the database cannot be reached.
         """
 
-    for register in (running.register, upkeep.register, looking.register):
+    for register in (running.register, upkeep.register, looking.register, agents.register):
         register(app)
     for name, group in GROUPS.items():
         app.add_typer(group, name=name)

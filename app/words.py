@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from app.agent_sentences import AGENT_SENTENCES
 from app.sentences import SENTENCES
 
 Language = Literal["vi", "en"]
@@ -156,6 +157,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "file.unwritable": ("không ghi được tệp {file}: {why}", "the file {file} cannot be written: {why}"),
     "file.exists": ("tệp {file} đã có; chọn tên khác", "{file} exists already; choose another name"),
     **SENTENCES,
+    **AGENT_SENTENCES,
 }
 
 CAUSES_EN: dict[str, str] = {

@@ -210,7 +210,7 @@ async def new_code(
 async def listed(db: Any, tenant: str | None) -> list[dict[str, Any]]:
     """Codes that may still be used, and workstations in force."""
     rows = await db.fetch(
-        "select id, tenant, profile, 'code' as what, '' as host, 'unused' as status, expires_at as until from signer.agent_code "
+        "select id, tenant, profile, 'code' as what, '' as host, 'unused' as status, expires_at as moment from signer.agent_code "
         "where used_at is null and revoked_at is null and expires_at > now() and tries < $2 and ($1::text is null or tenant = $1) "
         "union all select id, tenant, profile_name, 'agent', host, "
         "case when seen_at < now() - interval '60 s' and coalesce(asking_until < now(), true) then 'agent-offline' else status end, seen_at "

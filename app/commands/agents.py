@@ -1,0 +1,114 @@
+"""`hoso agent-code`: which workstations may sign with their USB tokens. `hoso agent`: the program of the workstation itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.commands.opening import Actor, audit, reading, working
+from app.commands.showing import Json, as_json, listed, say, warn
+from app.words import text
+
+if TYPE_CHECKING:
+    from app.house import House
+    from hoso.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, help="Workstations that sign with USB tokens, and their one-time codes.")
+
+
+@app.command("new")
+def new(
+    tenant: Annotated[str, typer.Argument(metavar="TENANT", help="Whose token it is.")],
+    profile: Annotated[
+        str, typer.Argument(metavar="PROFILE", help="The signing profile that the workstation will sign for.")
+    ],
+    minutes: Annotated[int, typer.Option("--minutes", min=1, max=1440, help="How long the code is valid.")] = 30,
+    actor: Actor = "",
+    json_: Json = False,
+) -> None:
+    """Make a one-time code with which a workstation enrols (hoso-agent enrol). It is printed this once.
+
+    The code alone goes to stdout. Once used, the profile signs with the certificate of that workstation's token; an
+    earlier workstation of the profile is out of force.
+
+    Example: hoso agent-code new acme main
+    """
+
+    async def job(own: House) -> tuple[str, str]:
+        from datetime import timedelta
+
+        from hoso.runtime.failures import HosoError
+        from services.signer.desk_agents import new_code
+
+        async with own.db.pool.acquire() as tx, tx.transaction():
+            if not await tx.fetchval("select 1 from store.tenant where name = $1 and not removed", tenant):
+                raise HosoError(f"there is no tenant '{tenant}'; make it with `hoso tenant add {tenant}`")
+            made = await new_code(tx, tenant, profile, actor, timedelta(minutes=minutes))
+            await audit(tx, actor, tenant, "agent-code.new", id=made[0], profile=profile)
+            return made
+
+    id_, code = working(job)
+    if json_:
+        as_json({"tenant": tenant, "profile": profile, "id": id_, "code": code, "minutes": minutes})
+    else:
+        warn(text("agent.code", profile=profile, minutes=minutes))
+        say(code)
+
+
+@app.command("list")
+def list_(
+    tenant: Annotated[str | None, typer.Option("--tenant", help="Only this tenant's.")] = None,
+    json_: Json = False,
+) -> None:
+    """Codes that may still be used, and the workstations in force with how they are. Exit 1 when there is none.
+
+    Example: hoso agent-code list
+    """
+
+    async def job(db: Any, _: Settings) -> list[dict[str, Any]]:
+        from services.signer.desk_agents import listed as all_of
+
+        return await all_of(db, tenant)
+
+    listed(reading(job, start=True), ("id", "tenant", "profile", "what", "host", "status", "moment"), json_)
+
+
+@app.command("revoke")
+def revoke(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="From hoso agent-code list.")], actor: Actor = ""
+) -> None:
+    """Revoke a code or a workstation, at once. Dossiers that need it wait for another workstation.
+
+    Example: hoso agent-code revoke 4f1c0a9b
+    """
+
+    async def job(own: House) -> None:
+        from hoso.runtime.failures import HosoError
+        from services.signer.desk_agents import revoke as take_back
+
+        async with own.db.pool.acquire() as tx, tx.transaction():
+            tenant = await take_back(tx, id_)
+            if tenant is None:
+                raise HosoError(text("agent.none", id=id_))
+            await audit(tx, actor, tenant, "agent-code.revoke", id=id_)
+
+    working(job)
+    say(text("agent.revoked", id=id_))
+
+
+def register(root: Any) -> None:
+    """`hoso agent`: everything after it is for the workstation's own program."""
+
+    @root.command(
+        "agent",
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
+    )
+    def agent(context: typer.Context) -> None:
+        """Sign with a USB token at this workstation: hoso agent --help. The same as hoso-agent, which is smaller to install.
+
+        Example: hoso agent run
+        """
+        from agent.main import main
+
+        main(context.args)
