@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -90,6 +91,8 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding(text("check.schema"), OK)
         async for one in _set_up(db):
             yield one
+        for one in _replies(settings, await world_now(db)):
+            yield one
     finally:
         await db.close(timeout=2)
 
@@ -116,6 +119,24 @@ async def _set_up(db: Any) -> AsyncIterator[Finding]:
             text("check.days", days=days),
             "" if state == OK else text("cure.renew"),
         )
+
+
+def _replies(settings: Settings, now: datetime) -> list[Finding]:
+    """Whether decisions are believed unsigned; an agency certificate that has ended still proves old replies, not new ones."""
+    from services.submitter.signed_reply import pinned
+
+    what = text("check.replies")
+    if settings.agency_certificates is None:
+        if settings.environment != "production":
+            return []
+        return [Finding(what, SOON, text("check.unsigned"), text("cure.replies"))]
+    try:
+        certificates = pinned(settings.agency_certificates)
+    except HosoError as error:
+        return [Finding(what, MISSING, sentence(error), text("cure.replies"))]
+    days = max((one.not_valid_after_utc - now).days for one in certificates)
+    state = MISSING if days < 0 else SOON if days < SOON_DAYS else OK
+    return [Finding(what, state, text("check.days", days=days), "" if state == OK else text("cure.replies"))]
 
 
 async def _gateway(settings: Settings) -> Finding:

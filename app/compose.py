@@ -80,6 +80,16 @@ def connector(settings: Settings) -> AgencyGateway:
     return make(settings.gateway, settings.ivan_code)  # type: ignore[no-any-return]
 
 
+def believed(settings: Settings, gateway: AgencyGateway) -> AgencyGateway:
+    """The gateway, of which only signed decisions are believed where the agency's certificates are given."""
+    if settings.agency_certificates is None:
+        return gateway
+    from services.submitter.believing import BelievingGateway
+    from services.submitter.signed_reply import keys_of, pinned
+
+    return BelievingGateway(gateway, keys_of(pinned(settings.agency_certificates)))
+
+
 def rules(settings: Settings) -> Rules:
     """The bounds of the enrolment's decisions."""
     return Rules(
@@ -175,13 +185,16 @@ async def _signer(own: House, kernel: Kernel) -> Wired:
     from services.signer.keys import BACKENDS, SigningKeys
     from services.signer.keys.agent import AgentKeys
 async def _submitter(own: House, kernel: Kernel) -> Wired:
-    from services.submitter.service import Bounds, service
+    from services.submitter.ledger import PostgresFilings
+    from services.submitter.metrics import SubmitterMetrics
+    from services.submitter.service import Bounds, Needs, service
 
     desk = Desk(own.db.pool, own.vault)
     keys = SigningKeys({**BACKENDS, "agent": AgentKeys(desk)})
     desk_http, desk_facts = serve_desk(own, kernel, desk)
     settings = own.settings
-    gateway = connector(settings)
+    gateway = believed(settings, connector(settings))
+    filings = PostgresFilings(own.db.pool, own.vault, SubmitterMetrics(kernel.metrics.registry))
     bounds = Bounds(
         settings.gateway_timeout,
         settings.gateway_transport_bound,
@@ -189,9 +202,18 @@ async def _submitter(own: House, kernel: Kernel) -> Wired:
         settings.gateway_poll,
         settings.gateway_at_once,
     )
+
+    async def sweep_rosters() -> None:
+        while not kernel.drained.is_set():
+            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                tenants = [row["name"] for row in await own.set_up.tenants()]
+                await filings.erase_rosters(kernel.clock.now(), settings.roster_retention, tenants)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(kernel.drained.wait(), 600)
+
     return (
-        service(gateway, own.vault, rejection_table(settings), bounds, kernel.clock.now),
-        [lambda: _closing(kernel, gateway.close)],
+        service(Needs(gateway, own.vault, filings, rejection_table(settings), kernel.clock.now), bounds),
+        [lambda: _closing(kernel, gateway.close), sweep_rosters],
         {},
     )
 
@@ -204,6 +226,7 @@ async def _closing(kernel: Kernel, close: Callable[[], Awaitable[None]]) -> None
 
 async def _intake(own: House, kernel: Kernel) -> Wired:
     from app.adapters import ApiKeys, IntakeSetUp
+    from app.http_units import router as units_over_http
     from app.room import RoomNeeded
     from hoso.runtime.ids import uuid7
     from services.intake.service import Needs, intake
@@ -222,6 +245,7 @@ async def _intake(own: House, kernel: Kernel) -> Wired:
         )
     )
     parts.app.include_router(_set_up_over_http(own, kernel))
+    parts.app.include_router(units_over_http(own.settings, ApiKeys(own.set_up)))
     parts.app.add_middleware(RoomNeeded, free=lambda: free_mib(own.settings.var))
     host, port = split_address(own.settings.http)
     if not is_loopback(host) and not await own.set_up.keys(None):

@@ -75,6 +75,10 @@ COMMANDS: dict[str, str] = {
     "mail": "Thư của cơ quan BHXH: mỗi thư ra sao, và thư chưa rõ là của ai.",
     "mail list": "Các thư, mới trước; không bao giờ có nội dung hay mã. Mã kết thúc 1 khi không có.",
     "mail assign": "Gán một thư cho đăng ký của nó. Dịch vụ đọc thư sẽ thực hiện.",
+    "unit": "Mã đơn vị của cơ quan BHXH.",
+    "unit lookup": "Hỏi nơi tra cứu ở HOSO_UNIT_DIRECTORY xem một mã số thuế có những đơn vị nào. Mã kết thúc 1 khi "
+    "không có.\n\n"
+    "Kết quả chỉ để gợi ý: hãy đối chiếu tên và địa chỉ trước khi dùng mã.",
     "held": "Các đơn vị có sự kiện không xử lý được.",
     "held list": "Các đơn vị bị giữ, lâu nhất trước. Mã kết thúc 1 khi không có.",
     "held show": "Các sự kiện đang chờ sau một đơn vị bị giữ, theo thứ tự. Mã kết thúc 1 khi không có.",
@@ -159,6 +163,8 @@ OPTIONS: dict[str, str] = {
     "filed là mã giao dịch.",
     "Why, for the record.": "Vì sao, để ghi lại.",
     "Only those that wait: undecided or parked.": "Chỉ những thư còn chờ: undecided hoặc parked.",
+    "The employer's tax code, 10 or 13 digits.": "Mã số thuế của đơn vị, 10 hoặc 13 chữ số.",
+    "Part of the unit's name, to narrow the list.": "Một phần tên đơn vị, để thu hẹp danh sách.",
     "The mail's id, from hoso mail list.": "Số của thư, từ hoso mail list.",
     "Whose it is: the enrolment's id.": "Của ai: số của đăng ký.",
     "The unit's id, from hoso held list.": "Số của đơn vị, từ hoso held list.",

@@ -25,6 +25,7 @@ from app.commands import (
     sheets,
     tenants,
     topics,
+    units,
     upkeep,
     vaults,
 )
@@ -45,6 +46,7 @@ GROUPS = {
     "sheet": sheets.app,
     "enrolment": enrolments.app,
     "mail": mails.app,
+    "unit": units.app,
     "held": heldunits.held,
     "dead-letters": heldunits.dead,
     "topic": topics.app,

@@ -24,6 +24,19 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "check.certificate": ("chữ ký số {tenant}/{name}", "certificate {tenant}/{name}"),
     "check.days": ("còn {days} ngày", "{days} days left"),
     "check.made": ("sẽ tự tạo trong {file}", "will be made in {file}"),
+    "check.replies": ("chữ ký của cơ quan BHXH", "the agency's signatures"),
+    "check.unsigned": (
+        "không kiểm tra chữ ký trên kết quả: ai chen được vào giữa là giả được kết quả",
+        "decisions are not checked for a signature: whoever gets in between can forge them",
+    ),
+    "cure.replies": (
+        "đặt HOSO_AGENCY_CERTIFICATES=TỆP nếu cổng có ký kết quả",
+        "set HOSO_AGENCY_CERTIFICATES=FILE if the gateway signs its decisions",
+    ),
+    "unit.no-directory": (
+        "HOSO_UNIT_DIRECTORY chưa đặt: không có nơi tra cứu; tra mã trên Cổng thông tin BHXH Việt Nam",
+        "HOSO_UNIT_DIRECTORY is not set: there is nowhere to look; find the code on the agency's public portal",
+    ),
     "cure.database": ("chạy `hoso up`, hoặc sửa HOSO_DATABASE", "run `hoso up`, or mend HOSO_DATABASE"),
     "cure.schema": ("chạy `hoso migrate`", "run `hoso migrate`"),
     "cure.disk": ("giải phóng ít nhất 200 MiB ở {folder}", "free at least 200 MiB in {folder}"),

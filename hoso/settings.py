@@ -74,6 +74,29 @@ class Settings(BaseSettings):
         default=100, ge=1, le=2000, description="Requests of one kind to the agency at the same time. Default 100."
     )
 
+    agency_certificates: Path | None = Field(
+        default=None,
+        description="PEM file with the agency's certificates (one or more). With it only decisions in a form 01/TB-GD signed by one of them are believed. "
+        "Empty: signatures are not looked at, and whoever stands between us and the gateway can forge decisions (`hoso check` says so).",
+    )
+    unit_directory: str = Field(
+        default="",
+        description="Address of a unit code look-up (`GET /v1/units`, docs/gateway.md) for `hoso unit lookup`. Empty: no look-up; the public portal is "
+        "never asked by a program.",
+    )
+    roster_retention: Annotated[
+        timedelta | None,
+        BeforeValidator(
+            lambda value: (
+                (None if value.strip() == "contract" else parse_duration(value)) if isinstance(value, str) else value
+            )
+        ),
+    ] = Field(
+        default=None,
+        description="How long a unit's list of employees is kept: `contract` (until the customer is removed; each new fetch replaces the one before), "
+        "or a duration such as `90d`, after which it is erased anyway. Default `contract`.",
+    )
+
     ivan_code: str = Field(
         default="00110", description="Our own I-VAN code, written on the forms and sent to the gateway."
     )
@@ -109,6 +132,15 @@ class Settings(BaseSettings):
     http: str = Field(
         default="127.0.0.1:8080", description="Where intake serves its HTTP API; port 0 lets the system choose."
     )
+    agent_http: str = Field(
+        default="127.0.0.1:0",
+        description="Where the signer serves the desk of the workstations that hold USB tokens (docs/agent.md); port 0 lets the system choose. "
+        "Beyond loopback only with `agent_tls_certificate` and `agent_tls_key`.",
+    )
+    agent_tls_certificate: Path | None = Field(
+        default=None, description="PEM file of the desk's TLS certificate, with its chain."
+    )
+    agent_tls_key: Path | None = Field(default=None, description="PEM file of the key of `agent_tls_certificate`.")
     ops: str = Field(
         default="127.0.0.1:0",
         description="Where each process serves /health and /metrics. Loopback only, unless `ops_token` is set.",
@@ -132,15 +164,6 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-    agent_http: str = Field(
-        default="127.0.0.1:0",
-        description="Where the signer serves the desk of the workstations that hold USB tokens (docs/agent.md); port 0 lets the system choose. "
-        "Beyond loopback only with `agent_tls_certificate` and `agent_tls_key`.",
-    )
-    agent_tls_certificate: Path | None = Field(
-        default=None, description="PEM file of the desk's TLS certificate, with its chain."
-    )
-    agent_tls_key: Path | None = Field(default=None, description="PEM file of the key of `agent_tls_certificate`.")
         config = os.environ.get("HOSO_CONFIG")
         files = (TomlConfigSettingsSource(settings_cls, Path(config)),) if config else ()
         return (init_settings, env_settings, *files)

@@ -20,6 +20,10 @@ class RepliesWanted(Fact):
     kind: Kind
     transaction: str
     number: str | None = None
+    sha256: str = ""
+    """Of the filed bytes: a reply about others is not ours."""
+    warned: bool = False
+    """A reply was not believed, and that was told."""
 
 
 class CodeSpent(Fact):
@@ -28,3 +32,11 @@ class CodeSpent(Fact):
     TYPE: ClassVar[str] = "vn.hoso.call.code-spent.v1"
 
     code: UUID
+
+
+class RosterReplaced(Fact):
+    """Destroy a roster: a newer one has taken its place."""
+
+    TYPE: ClassVar[str] = "vn.hoso.call.roster-replaced.v1"
+
+    document: UUID

@@ -8,7 +8,7 @@ from typing import Any
 
 from hoso.runtime.steps import Call, Step, Tell
 from schemas.envelope import Event
-from schemas.events import ActivationAsked, FilingAsked, MailExpected, RosterAsked
+from schemas.events import ActivationAsked, FilingAsked, MailExpected, RosterAsked, StatusAsked
 
 Ledger = tuple[FilingAsked, ...]
 """The filings of a unit that have to be written into the ledger now."""
@@ -27,10 +27,14 @@ def handle(ledger: Ledger, event: Event[Any], now: datetime) -> tuple[Ledger, Se
                 unit_code=ask.unit_code,
                 unit_name=ask.unit_name,
                 tax_code=ask.tax_code,
+                own_address=ask.own_address,
             )
             return (*ledger, ask), [Tell(expected), Call("agency.submit", event.subject, key_of(ask), ask)]
         case ActivationAsked() as ask:
             return ledger, [Call("agency.activate", event.subject, f"activate:{ask.enrolment}:{ask.go}", ask)]
+        case StatusAsked() as ask:
+            name = f"status:{ask.dossier}:{ask.attempt}:{ask.go}"
+            return ledger, [Call("agency.status", event.subject, name, ask)]
         case RosterAsked() as ask:
             return ledger, [Call("agency.roster", event.subject, f"roster:{ask.enrolment}:{ask.go}", ask)]
     return ledger, []

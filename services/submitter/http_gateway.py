@@ -8,30 +8,23 @@ import logging
 import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal
+from typing import Any
 
 import aiohttp
-from lxml import etree
 
-from hoso.dossiers.safexml import HostileXml, parse
 from hoso.points import holds, point
 from hoso.runtime.clock import seconds_left
 from hoso.runtime.failures import Invalid, OutcomeUnknown, Transient
-from schemas.events import StepResult
-from services.submitter.gateway import Dossier, Receipt, RosterPage
+from services.submitter.gateway import Capabilities, Dossier, Receipt, RosterPage
+from services.submitter.note_of_receipt import MAX_REPLY_BYTES, listed, one, receipt
 
 log = logging.getLogger(__name__)
 
-MAX_REPLY_BYTES = 2_000_000
-MAX_NAME = 64
-"""Of a transaction, a dossier number or a code: what does not fit is no receipt, and must not grow an event beyond the log."""
-_OUTCOMES: dict[str, Literal["received", "accepted", "refused"]] = {
-    "TIEP_NHAN": "received",
-    "CHAP_NHAN": "accepted",
-    "TU_CHOI": "refused",
-}
+REMEMBERED_S = 60.0
+"""How long the gateway's capabilities are believed without asking again."""
 
 
 class Late(Exception):
@@ -39,7 +32,8 @@ class Late(Exception):
 
 
 class HttpAgencyGateway:
-    """One session, connections reused. After a 429 nothing is sent to the gateway until its Retry-After has passed."""
+    """One session, connections reused. After a 429 that operation, for everybody, waits until its Retry-After has passed;
+    the others go on: an agency that counts filings may still answer questions."""
 
     def __init__(
         self, url: str, sender: str, *, connections: int = 200, read_timeout: timedelta = timedelta(seconds=10)
@@ -49,7 +43,10 @@ class HttpAgencyGateway:
         self._read_timeout = read_timeout.total_seconds()
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
-        self._paused_until = 0.0
+        self._paused_until: dict[str, float] = {}
+        self._capabilities: Capabilities | None = None
+        self._capabilities_until = 0.0
+        self._learning = asyncio.Lock()
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -63,6 +60,22 @@ class HttpAgencyGateway:
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
+
+    async def capabilities(self) -> Capabilities:
+        """As the gateway says; asked again after a minute, and while it does not answer the last word counts. Raises
+        Transient when it never answered."""
+        if self._capabilities is not None and time.monotonic() < self._capabilities_until:
+            return self._capabilities
+        async with self._learning:
+            if self._capabilities is None or time.monotonic() >= self._capabilities_until:
+                try:
+                    self._capabilities = _capabilities(await self._read("/v1/capabilities", None, missing=b"{}"))
+                except (Transient, OutcomeUnknown, Invalid) as error:
+                    if self._capabilities is None:
+                        raise Transient(f"what the gateway can do is not known yet: {error}") from error
+                    log.warning("the gateway does not say what it can do", extra={"error": str(error)[:300]})
+                self._capabilities_until = time.monotonic() + REMEMBERED_S
+            return self._capabilities
 
     async def submit(self, dossier: Dossier, key: str, deadline: float) -> Receipt:
         headers = {
@@ -78,13 +91,13 @@ class HttpAgencyGateway:
         if dossier.agency:
             headers["X-Agency"] = dossier.agency
         body = await self._write("/v1/dossiers", headers, dossier.data, deadline, "agency-submit")
-        return _one(body)
+        return one(body)
 
     async def activate(self, transaction: str, unit_code: str, code: str, deadline: float) -> Receipt:
         data = json.dumps({"transaction": transaction, "unit_code": unit_code, "code": code}).encode()
         headers = {"Content-Type": "application/json", "Content-Length": str(len(data))}
         try:
-            return _one(await self._write("/v1/activations", headers, data, deadline, "agency-activate"))
+            return one(await self._write("/v1/activations", headers, data, deadline, "agency-activate"))
         except Invalid as error:
             raise Invalid(
                 str(error).replace(code, "…")
@@ -92,36 +105,41 @@ class HttpAgencyGateway:
 
     async def find(self, dossier: Dossier, key: str) -> Sequence[Receipt]:
         query = {"unit_code": dossier.unit_code, "procedure": dossier.procedure, "sha256": dossier.sha256}
-        return [_receipt(node) for node in _listed(await self._read("/v1/dossiers", query))]
+        if not dossier.unit_code:
+            query["tax_code"] = dossier.tax_code
+        return [receipt(node) for node in listed(await self._read("/v1/dossiers", query))]
 
     async def replies(self, transactions: Sequence[str]) -> dict[str, Receipt]:
         found: dict[str, Receipt] = {}
-        for node in _listed(await self._read("/v1/replies", [("transaction", t) for t in transactions])):
+        for node in listed(await self._read("/v1/replies", [("transaction", t) for t in transactions])):
             try:
-                receipt = _receipt(node)
+                reply = receipt(node)
             except OutcomeUnknown as error:
                 log.warning("a reply nobody can read is left out, the others count", extra={"error": str(error)[:300]})
                 continue
-            found[receipt.transaction] = receipt
+            found[reply.transaction] = reply
         return found
 
     async def activated(self, transaction: str, unit_code: str) -> bool:
-        return (
-            _one(await self._read("/v1/activations", {"unit_code": unit_code, "transaction": transaction})).code == "00"
-        )
+        query = {"unit_code": unit_code, "transaction": transaction}
+        return one(await self._read("/v1/activations", query)).code == "00"
 
     async def roster(self, unit_code: str, page: int, size: int) -> RosterPage:
         body = await self._read("/v1/roster", {"unit_code": unit_code, "page": str(page), "size": str(size)})
         try:
             answer = json.loads(body)
-            return RosterPage(int(answer["TotalRecords"]), list(answer["employees"]))
-        except (ValueError, KeyError, TypeError) as error:
+            page_ = RosterPage(int(answer["TotalRecords"]), list(answer["employees"]))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise OutcomeUnknown(f"the roster is not the JSON it should be: {error!r}") from error
+        if page_.total < 0 or not all(isinstance(employee, dict) for employee in page_.employees):
+            raise OutcomeUnknown("the roster is not the JSON it should be: an employee is no object")
+        return page_
 
     async def _write(self, path: str, headers: Mapping[str, str], data: bytes, deadline: float, name: str) -> bytes:
         """Send a request that has effects. The deadline is looked at in the last moment before the body goes out: a
         process that was stopped in between sends a request without a body, which nobody processes."""
-        self._refuse_while_paused()
+        operation = f"POST {path}"
+        self._refuse_while_paused(operation)
 
         async def body() -> AsyncIterator[bytes]:
             await point(f"{name}.before-write")
@@ -141,15 +159,18 @@ class HttpAgencyGateway:
             ) as answer:
                 text = await _limited(answer)
                 await point(f"{name}.after-answer")
-                return self._judge(answer, text)
+                return self._judge(operation, answer, text)
         except aiohttp.ClientConnectorError as error:
             raise Transient(f"the gateway refused the connection: {error}") from error
         except (Late, aiohttp.ClientError, TimeoutError, OSError) as error:
             raise OutcomeUnknown(f"no answer that counts: {type(error).__name__} {error}") from error
 
-    async def _read(self, path: str, query: Any) -> bytes:
-        """Ask without effects. A question that was cut off was no look at all: it is asked again (Transient)."""
-        self._refuse_while_paused()
+    async def _read(self, path: str, query: Any, missing: bytes | None = None) -> bytes:
+        """Ask without effects. A question that was cut off was no look at all: it is asked again (Transient).
+
+        `missing`: what a gateway that has no such call is taken to have said."""
+        operation = f"GET {path}"
+        self._refuse_while_paused(operation)
         try:
             async with self._client().get(
                 self._url + path,
@@ -157,7 +178,8 @@ class HttpAgencyGateway:
                 timeout=aiohttp.ClientTimeout(total=self._read_timeout),
                 allow_redirects=False,
             ) as answer:
-                return self._judge(answer, await _limited(answer))
+                body = await _limited(answer)
+                return missing if missing is not None and answer.status == 404 else self._judge(operation, answer, body)
         except aiohttp.ClientConnectorError as error:
             raise Transient(f"the gateway refused the connection: {error}") from error
         except TimeoutError as error:
@@ -167,20 +189,19 @@ class HttpAgencyGateway:
         except (aiohttp.ClientError, OSError) as error:
             raise OutcomeUnknown(f"no answer that counts: {type(error).__name__} {error}") from error
 
-    def _refuse_while_paused(self) -> None:
-        left = self._paused_until - time.monotonic()
+    def _refuse_while_paused(self, operation: str) -> None:
+        left = self._paused_until.get(operation, 0.0) - time.monotonic()
         if left > 0:
             raise Transient("the gateway asked to wait", timedelta(seconds=left))
 
-    def _judge(self, answer: aiohttp.ClientResponse, body: bytes) -> bytes:
+    def _judge(self, operation: str, answer: aiohttp.ClientResponse, body: bytes) -> bytes:
         status = answer.status
         if status == 200:
             return body
         wait = _retry_after(answer.headers.get("Retry-After"))
         if status == 429 or (status == 503 and answer.headers.get("X-Processed") == "no"):
-            self._paused_until = max(
-                self._paused_until, time.monotonic() + (wait or timedelta(seconds=1)).total_seconds()
-            )
+            until = time.monotonic() + (wait or timedelta(seconds=1)).total_seconds()
+            self._paused_until[operation] = max(self._paused_until.get(operation, 0.0), until)
             raise Transient(f"the gateway answered {status}: not processed", wait)
         if not 400 <= status < 500 or status in (
             408,
@@ -189,6 +210,18 @@ class HttpAgencyGateway:
             raise OutcomeUnknown(f"the gateway answered {status}")
         said = "".join(sign if sign.isprintable() else " " for sign in body[:200].decode(errors="replace"))
         raise Invalid(f"the gateway answered {status}: {said}")
+
+
+def _capabilities(body: bytes) -> Capabilities:
+    """Words it does not know are left out; one that is no true or false makes the answer unreadable."""
+    try:
+        said = json.loads(body)
+        words = {field.name: said[field.name] for field in fields(Capabilities) if field.name in said}
+    except (ValueError, TypeError, RecursionError) as error:
+        raise OutcomeUnknown(f"the capabilities are not the JSON they should be: {error!r}") from error
+    if not all(isinstance(value, bool) for value in words.values()):
+        raise OutcomeUnknown("the capabilities are not the JSON they should be: true or false")
+    return Capabilities(**words)
 
 
 def _retry_after(text: str | None) -> timedelta | None:
@@ -210,98 +243,3 @@ async def _limited(answer: aiohttp.ClientResponse) -> bytes:
         if len(body) > MAX_REPLY_BYTES:
             raise OutcomeUnknown("the answer is larger than any answer should be")
     return body
-
-
-def _tree(body: bytes) -> etree._Element:
-    try:
-        root = parse(body, max_bytes=MAX_REPLY_BYTES)
-    except HostileXml as error:
-        raise OutcomeUnknown(f"the answer is not the XML it should be: {error}") from error
-    if root.tag != "BHXH":
-        raise OutcomeUnknown(f"the answer is a <{root.tag}>, not a reply of the agency")
-    return root
-
-
-def _one(body: bytes) -> Receipt:
-    found = _tree(body).findall("XACNHAN_GDICH")
-    if len(found) != 1:
-        raise OutcomeUnknown(f"the answer holds {len(found)} receipts, not one")
-    return _receipt(found[0])
-
-
-def _listed(body: bytes) -> list[etree._Element]:
-    """The receipts of a list. A list is named as one: an answer without it does not say that there is nothing."""
-    found = _tree(body).find("DANH_SACH")
-    if found is None:
-        raise OutcomeUnknown("the answer holds no list of receipts")
-    return found.findall("XACNHAN_GDICH")
-
-
-def _receipt(node: etree._Element) -> Receipt:
-    def text(path: str, within: etree._Element = node) -> str:
-        return (within.findtext(path) or "").strip()
-
-    outcome = _OUTCOMES.get(text("TTGDICH/KQUA"))
-    if outcome is None:
-        raise OutcomeUnknown(f"a receipt says KQUA={text('TTGDICH/KQUA')[:40]!r}, which means nothing to us")
-    code = text("TTGDICH/MA_LOI") if outcome == "refused" else text("TTGDICH/MA_KQUA")
-    names = text("TTGDICH/MA_GDICH"), text("TTGDICH/SO_HSO"), code
-    if not names[0] and outcome != "refused":
-        raise OutcomeUnknown("a receipt names no transaction, so nobody could ask what became of it")
-    if max(map(len, names)) > MAX_NAME:
-        raise OutcomeUnknown("a receipt has a transaction, number or code longer than any should be")
-    steps = tuple(
-        StepResult(
-            step=text("TEN", s)[:100],
-            result=text("KET_QUA", s)[:150],
-            code=text("MA_KET_QUA", s)[:MAX_NAME],
-            at=_time(text("THOI_GIAN", s)),
-        )
-        for s in node.findall("BUOC")
-    )
-    return Receipt(outcome, names[0], names[1] or None, code, text("TTGDICH/MOTA_LOI")[:2000], steps)
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return None
-
-
-class ReplyCollector:
-    """Gathers questions about replies for a moment and asks for up to 200 at once."""
-
-    def __init__(self, gateway: Any, window: float = 0.01) -> None:
-        self._gateway = gateway
-        self._window = window
-        self._asked: dict[str, asyncio.Future[Receipt | None]] = {}
-        self._asking: set[asyncio.Task[None]] = set()
-
-    async def reply(self, transaction: str) -> Receipt | None:
-        """Where one filing stands; None when the agency does not know it (yet)."""
-        future = self._asked.get(transaction)
-        if future is None:
-            future = self._asked[transaction] = asyncio.get_running_loop().create_future()
-            if len(self._asked) in (1, 200):
-                task = asyncio.create_task(self._ask(0 if len(self._asked) == 200 else self._window))
-                self._asking.add(task)
-                task.add_done_callback(self._asking.discard)
-        return await asyncio.shield(future)
-
-    async def _ask(self, wait: float) -> None:
-        await asyncio.sleep(wait)
-        asked, self._asked = self._asked, {}
-        for start in range(0, len(asked), 200):
-            names = list(asked)[start : start + 200]
-            try:
-                found = await self._gateway.replies(names)
-            except Exception as error:
-                for name in names:
-                    if not asked[name].done():
-                        asked[name].set_exception(error)
-                        asked[name].exception()
-                continue
-            for name in names:
-                if not asked[name].done():
-                    asked[name].set_result(found.get(name))

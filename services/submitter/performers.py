@@ -1,82 +1,74 @@
-"""The calls the submitter makes on the world."""
+"""Filing, and asking where filings stand. (Activation: activation.py. Employees: rosters.py.)"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 from hashlib import sha256
-from typing import Protocol
 from uuid import UUID
 
-import asyncpg
-
 from hoso.domain.rejections import Rejections, Treatment
-from hoso.dossiers.catalog import KINDS
-from hoso.runtime.clock import boottime
 from hoso.runtime.failures import Invalid, OutcomeUnknown, Transient
 from hoso.runtime.steps import Call, NotYet, Step, Tell, Try
 from hoso.store.vault import Erased
 from schemas.events import (
-    ActivationAnswered,
-    ActivationAsked,
-    ActivationOutcome,
     DossierDecided,
     DossierReceived,
     FilingAsked,
     FilingUncertain,
     MailNumbered,
-    RosterAsked,
-    RosterFailed,
-    RosterFetched,
+    StatusAnswered,
+    StatusAsked,
 )
-from services.submitter.asks import CodeSpent, RepliesWanted
-from services.submitter.gateway import AgencyGateway, Dossier, Receipt
+from services.submitter.asks import RepliesWanted
+from services.submitter.collecting import ReplyCollector
+from services.submitter.gateway import PROCEDURES, AgencyGateway, Capabilities, Dossier, Receipt
 from services.submitter.handlers import key_of
-from services.submitter.http_gateway import ReplyCollector
+from services.submitter.ports import Disbelief, Filed, Filings, Vault, opened
 
-
-class Vault(Protocol):
-    """What the submitter needs of the vault."""
-
-    async def put(self, tenant: str, scope: UUID, purpose: str, data: bytes) -> UUID: ...
-    async def get(self, ref: UUID) -> bytes: ...
-    async def destroy(self, ref: UUID) -> None: ...
-
-
-async def opened(vault: Vault, ref: UUID) -> bytes:
-    """Out of the vault, before the world is asked: a vault that is away is Transient, for certainly nothing was sent."""
-    try:
-        return await vault.get(ref)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise Transient(f"the vault is away: {error!r}") from error
+NOT_BELIEVED = "Kết quả của cơ quan BHXH không được tin"
+NO_FIND = "Cổng này không cho tra cứu hồ sơ đã nộp, nên không biết hồ sơ đã đến nơi chưa"
 
 
 class SubmitDossier:
     """Files one attempt, once. Every doubt is an OutcomeUnknown: then `find` decides, by the very bytes."""
 
-    def __init__(self, gateway: AgencyGateway, vault: Vault, rejections: Rejections) -> None:
+    def __init__(self, gateway: AgencyGateway, vault: Vault, filings: Filings, rejections: Rejections) -> None:
         self._gateway = gateway
         self._vault = vault
+        self._filings = filings
         self._rejections = rejections
 
     async def perform(self, ask: FilingAsked, this: Try) -> Sequence[Step]:
+        able = await self._gateway.capabilities()
         receipt = await self._gateway.submit(await self._dossier(ask), key_of(ask), this.deadline)
-        if self._is_duplicate(receipt):
+        if receipt.doubt:
+            await self._filings.disbelieved(this.tenant, _disbelief(ask.enrolment, ask.dossier, ask.attempt, receipt))
+            raise OutcomeUnknown(f"{NOT_BELIEVED}: {receipt.doubt}")
+        if is_duplicate(self._rejections, receipt):
             raise OutcomeUnknown(f"the agency says it has these bytes already ({receipt.code})")
-        return self._steps(ask, this, receipt)
+        return steps_of(_wanted(ask, receipt, ask.sha256), receipt, this.subject, able)
 
     async def reconcile(self, ask: FilingAsked, this: Try) -> Sequence[Step] | None:
+        able = await self._gateway.capabilities()
+        if not able.find:
+            return self.give_up(ask, this, True, NO_FIND)
         found = await self._gateway.find(await self._dossier(ask), key_of(ask))
-        real = [receipt for receipt in found if not self._is_duplicate(receipt)]
+        doubted = [receipt for receipt in found if receipt.doubt]
+        for receipt in doubted:
+            await self._filings.disbelieved(this.tenant, _disbelief(ask.enrolment, ask.dossier, ask.attempt, receipt))
+        real = [r for r in found if not r.doubt and not is_duplicate(self._rejections, r)]
         if real:
-            return self._steps(ask, this, real[0])
+            return steps_of(_wanted(ask, real[0], ask.sha256), real[0], this.subject, able)
+        if doubted:
+            raise OutcomeUnknown(f"{NOT_BELIEVED}: {doubted[0].doubt}")
         if found:
             raise OutcomeUnknown("the agency calls it a duplicate and shows nothing that it repeats")
         return None
 
     def give_up(self, ask: FilingAsked, this: Try, reached: bool, error: str) -> Sequence[Step]:
+        if error.startswith("proved absent"):
+            error = f"Đã nộp {this.number} lần, lần nào tra cứu cũng không thấy hồ sơ ({error})"
         return [
             Tell(
                 FilingUncertain(
@@ -97,17 +89,95 @@ class SubmitDossier:
             raise Invalid(f"the signed document cannot be filed any more: {error}") from error
         if sha256(data).hexdigest() != ask.sha256:
             raise Invalid("the signed document is not the one that was asked to be filed")
-        return Dossier(
-            data, ask.sha256, KINDS[ask.kind].procedure, ask.unit_code, ask.tax_code, ask.agency, ask.contact
-        )
+        return Dossier(data, ask.sha256, PROCEDURES[ask.kind], ask.unit_code, ask.tax_code, ask.agency, ask.contact)
 
-    def _is_duplicate(self, receipt: Receipt) -> bool:
-        return (
-            receipt.outcome == "refused"
-            and self._rejections.treatment(receipt.code, receipt.text) is Treatment.DUPLICATE
-        )
 
-    def _steps(self, ask: FilingAsked, this: Try, receipt: Receipt) -> Sequence[Step]:
+class PollReplies:
+    """Asks until the agency has decided; many attempts in one question. Costs no tries: somebody is awaited."""
+
+    def __init__(self, gateway: AgencyGateway, filings: Filings, interval: timedelta) -> None:
+        self._collector = ReplyCollector(gateway)
+        self._filings = filings
+        self._interval = interval
+
+    async def perform(self, ask: RepliesWanted, this: Try) -> Sequence[Step] | NotYet:
+        try:
+            receipt = await self._collector.reply(ask.transaction)
+        except (OutcomeUnknown, Invalid) as error:
+            raise Transient(str(error)) from error  # a question has no effects: ask again
+        if receipt is None:
+            return NotYet(self._interval)
+        if doubt := receipt.doubt or _other_bytes(receipt, ask.sha256):
+            return await self._not_believed(ask, this, receipt, doubt)
+        return NotYet(self._interval) if receipt.outcome == "received" else decision(ask, receipt)
+
+    async def _not_believed(
+        self, ask: RepliesWanted, this: Try, receipt: Receipt, doubt: str
+    ) -> Sequence[Step] | NotYet:
+        """No answer at all: asked again. The first time it is told, for people to see."""
+        told = Disbelief(ask.enrolment, ask.dossier, ask.attempt, ask.transaction, doubt, receipt.document)
+        await self._filings.disbelieved(this.tenant, told)
+        if ask.warned:
+            return NotYet(self._interval)
+        warning = StatusAnswered(
+            enrolment=ask.enrolment,
+            dossier=ask.dossier,
+            attempt=ask.attempt,
+            go=0,
+            status="unknown",
+            text=f"{NOT_BELIEVED}: {doubt}",
+        )
+        name = f"replies:{ask.dossier}:{ask.attempt}:warned"
+        return [Tell(warning), Call("agency.replies", this.subject, name, ask.model_copy(update={"warned": True}))]
+
+    async def reconcile(self, ask: RepliesWanted, this: Try) -> Sequence[Step] | None:
+        return None
+
+    def give_up(self, ask: RepliesWanted, this: Try, reached: bool, error: str) -> Sequence[Step]:
+        """Not knowing is no refusal: nothing is said. The mails, and the timers that await them, go on without."""
+        return []
+
+
+class CheckStatus:
+    """Looks where a filing stands: by its transaction, else by its bytes. What it finds is told as if it had come by itself."""
+
+    def __init__(self, gateway: AgencyGateway, vault: Vault, filings: Filings, rejections: Rejections) -> None:
+        self._gateway = gateway
+        self._vault = vault
+        self._filings = filings
+        self._rejections = rejections
+
+    async def perform(self, ask: StatusAsked, this: Try) -> Sequence[Step]:
+        able = await self._gateway.capabilities()
+        filed = await self._filings.filed(ask.dossier, ask.attempt)
+        transaction = ask.transaction or (filed.transaction if filed is not None else None)
+        by_name, by_bytes = able.replies and transaction is not None, able.find and filed is not None
+        if not by_name and not by_bytes:
+            return [self._answer(ask, "unknown", None, "Cổng này không cho hỏi tình trạng hồ sơ")]
+        found: list[Receipt] = []
+        try:
+            if by_name and transaction is not None:
+                found = [one for one in (await self._gateway.replies([transaction])).values() if one is not None]
+            if not found and by_bytes and filed is not None:
+                found = list(await self._gateway.find(await self._dossier(filed), filed.key))
+        except (OutcomeUnknown, Invalid) as error:
+            raise Transient(str(error)) from error
+        if not found:
+            return [self._answer(ask, "absent", None, "Cơ quan BHXH không có hồ sơ này")]
+        told_sha = filed.sha256 if filed is not None else ""
+        for receipt in found:
+            doubt = receipt.doubt or _other_bytes(receipt, told_sha)
+            if not doubt and not is_duplicate(self._rejections, receipt):
+                return self._found(ask, this, receipt, told_sha, able)
+            if doubt:
+                told = Disbelief(ask.enrolment, ask.dossier, ask.attempt, receipt.transaction, doubt, receipt.document)
+                await self._filings.disbelieved(this.tenant, told)
+                return [self._answer(ask, "unknown", None, f"{NOT_BELIEVED}: {doubt}")]
+        return [self._answer(ask, "unknown", found[0], "Cơ quan BHXH chỉ trả lời là hồ sơ trùng")]
+
+    def _found(
+        self, ask: StatusAsked, this: Try, receipt: Receipt, filed_sha256: str, able: Capabilities
+    ) -> Sequence[Step]:
         wanted = RepliesWanted(
             enrolment=ask.enrolment,
             dossier=ask.dossier,
@@ -115,21 +185,78 @@ class SubmitDossier:
             kind=ask.kind,
             transaction=receipt.transaction,
             number=receipt.number,
+            sha256=filed_sha256,
         )
-        if receipt.outcome == "refused":
-            return decision(wanted, receipt)
-        received = DossierReceived(
-            enrolment=ask.enrolment,
-            dossier=ask.dossier,
-            attempt=ask.attempt,
-            kind=ask.kind,
-            transaction=receipt.transaction,
-            number=receipt.number,
+        if receipt.outcome == "received":
+            # Who asks without a transaction does not know yet that the agency has it.
+            new = steps_of(wanted, receipt, this.subject, able) if ask.transaction is None else ()
+            return [*new, self._answer(ask, "processing", receipt, "")]
+        return [*decision(wanted, receipt), self._answer(ask, receipt.outcome, receipt, receipt.text)]
+
+    async def reconcile(self, ask: StatusAsked, this: Try) -> Sequence[Step] | None:
+        return await self.perform(ask, this)
+
+    def give_up(self, ask: StatusAsked, this: Try, reached: bool, error: str) -> Sequence[Step]:
+        return [self._answer(ask, "unknown", None, f"Không hỏi được cơ quan BHXH: {error}")]
+
+    def _answer(self, ask: StatusAsked, status: str, receipt: Receipt | None, text: str) -> Step:
+        granted = ask.kind == "first_code" and receipt is not None and receipt.unit_code
+        return Tell(
+            StatusAnswered.model_validate(
+                {
+                    "enrolment": ask.enrolment,
+                    "dossier": ask.dossier,
+                    "attempt": ask.attempt,
+                    "go": ask.go,
+                    "status": status,
+                    "code": receipt.code if receipt is not None and status != "processing" else "",
+                    "text": text[:500],
+                    "unit_code": granted or None,
+                }
+            )
         )
-        if receipt.outcome == "accepted":
-            return [Tell(received), *decision(wanted, receipt)]
-        poll = Call("agency.replies", this.subject, f"replies:{ask.dossier}:{ask.attempt}", wanted)
-        return [Tell(received), *numbered(wanted, receipt), poll]
+
+    async def _dossier(self, filed: Filed) -> Dossier:
+        try:
+            data = await opened(self._vault, filed.document)
+        except Erased:
+            data = b""  # looking needs only its sha256
+        return Dossier(
+            data,
+            filed.sha256,
+            PROCEDURES[filed.kind],
+            filed.unit_code,
+            filed.tax_code,
+            filed.agency,
+            filed.contact,
+        )
+
+
+# --- what a receipt means -----------------------------------------------------------------------------------------
+
+
+def is_duplicate(rejections: Rejections, receipt: Receipt) -> bool:
+    """The agency says it has the filing already."""
+    refused = receipt.outcome == "refused"
+    return refused and rejections.treatment(receipt.code, receipt.text) is Treatment.DUPLICATE
+
+
+def steps_of(ask: RepliesWanted, receipt: Receipt, subject: UUID, able: Capabilities) -> list[Step]:
+    """What is told of a filing that the agency has, and that its decision is asked for."""
+    if receipt.outcome == "refused":
+        return decision(ask, receipt)
+    received = DossierReceived(
+        enrolment=ask.enrolment,
+        dossier=ask.dossier,
+        attempt=ask.attempt,
+        kind=ask.kind,
+        transaction=receipt.transaction,
+        number=receipt.number,
+    )
+    if receipt.outcome == "accepted":
+        return [Tell(received), *decision(ask, receipt)]
+    poll = [Call("agency.replies", subject, f"replies:{ask.dossier}:{ask.attempt}", ask)] if able.replies else []
+    return [Tell(received), *numbered(ask, receipt), *poll]
 
 
 def numbered(ask: RepliesWanted, receipt: Receipt) -> list[Step]:
@@ -147,158 +274,40 @@ def numbered(ask: RepliesWanted, receipt: Receipt) -> list[Step]:
 
 def decision(ask: RepliesWanted, receipt: Receipt) -> list[Step]:
     """The agency has decided."""
+    accepted = receipt.outcome == "accepted"
     decided = DossierDecided(
         enrolment=ask.enrolment,
         dossier=ask.dossier,
         attempt=ask.attempt,
         kind=ask.kind,
         number=receipt.number or ask.number,
-        accepted=receipt.outcome == "accepted",
+        accepted=accepted,
         code=receipt.code,
         text=receipt.text[:1000],
         steps=receipt.steps[:50],
+        unit_code=(receipt.unit_code or None) if accepted and ask.kind == "first_code" else None,
     )
     return [*numbered(ask, receipt), Tell(decided)]
 
 
-class PollReplies:
-    """Asks until the agency has decided; many attempts in one question. Costs no tries: somebody is awaited."""
-
-    def __init__(self, gateway: AgencyGateway, interval: timedelta) -> None:
-        self._collector = ReplyCollector(gateway)
-        self._interval = interval
-
-    async def perform(self, ask: RepliesWanted, this: Try) -> Sequence[Step] | NotYet:
-        try:
-            receipt = await self._collector.reply(ask.transaction)
-        except (OutcomeUnknown, Invalid) as error:
-            raise Transient(str(error)) from error  # a question has no effects: ask again
-        if receipt is None or receipt.outcome == "received":
-            return NotYet(self._interval)
-        return decision(ask, receipt)
-
-    async def reconcile(self, ask: RepliesWanted, this: Try) -> Sequence[Step] | None:
-        return None
-
-    def give_up(self, ask: RepliesWanted, this: Try, reached: bool, error: str) -> Sequence[Step]:
-        """Not knowing is no refusal: nothing is said. The mails, and the timers that await them, go on without."""
-        return []
+def _wanted(ask: FilingAsked, receipt: Receipt, filed_sha256: str) -> RepliesWanted:
+    return RepliesWanted(
+        enrolment=ask.enrolment,
+        dossier=ask.dossier,
+        attempt=ask.attempt,
+        kind=ask.kind,
+        transaction=receipt.transaction,
+        number=receipt.number,
+        sha256=filed_sha256,
+    )
 
 
-class ActivateUnit:
-    """Gives the agency the code, never after its 24 hours. The code is destroyed by a call that follows the outcome."""
-
-    def __init__(
-        self, gateway: AgencyGateway, vault: Vault, rejections: Rejections, now: Callable[[], datetime]
-    ) -> None:
-        self._gateway = gateway
-        self._vault = vault
-        self._rejections = rejections
-        self._now = now
-
-    async def perform(self, ask: ActivationAsked, this: Try) -> Sequence[Step]:
-        if self._now() >= ask.expires_at:
-            return self._answer(ask, this, "expired", "", "quá 24 giờ kể từ khi nhận được email")
-        try:
-            code = (await opened(self._vault, ask.code)).decode()
-        except Erased:
-            return self._answer(ask, this, "expired", "", "mã đã bị xóa khỏi kho")
-        # Nothing is sent after the code's end, however long a connection takes.
-        end = boottime() + (ask.expires_at - self._now()).total_seconds()
-        receipt = await self._gateway.activate(ask.number or "", ask.unit_code, code, min(this.deadline, end))
-        if receipt.outcome != "refused":
-            return self._answer(ask, this, "activated", receipt.code, "")
-        # The agency may repeat the code; an event never does.
-        receipt = replace(receipt, text=receipt.text.replace(code, "…"))
-        outcome: ActivationOutcome
-        match self._rejections.treatment(receipt.code, receipt.text):
-            case Treatment.ALREADY_ACTIVE:
-                outcome = "activated"
-            case Treatment.WRONG_CODE:
-                outcome = "wrong-code"
-            case Treatment.CODE_EXPIRED:
-                outcome = "expired"
-            case Treatment.AGAIN_NOW:
-                raise Transient(f"{receipt.code} {receipt.text}")
-            case _:
-                outcome = "refused"
-        return self._answer(ask, this, outcome, receipt.code, receipt.text)
-
-    async def reconcile(self, ask: ActivationAsked, this: Try) -> Sequence[Step] | None:
-        if await self._gateway.activated(ask.number or "", ask.unit_code):
-            return self._answer(ask, this, "activated", "00", "")
-        return None
-
-    def give_up(self, ask: ActivationAsked, this: Try, reached: bool, error: str) -> Sequence[Step]:
-        return self._answer(ask, this, "unknown" if reached else "refused", "", error[:500])
-
-    def _answer(
-        self, ask: ActivationAsked, this: Try, outcome: ActivationOutcome, code: str, text: str
-    ) -> Sequence[Step]:
-        answered = ActivationAnswered(
-            enrolment=ask.enrolment,
-            dossier=ask.dossier,
-            attempt=ask.attempt,
-            go=ask.go,
-            outcome=outcome,
-            code=code,
-            text=text[:500],
-        )
-        return [
-            Tell(answered),
-            Call("vault.spend", this.subject, f"spend:{ask.code}:{ask.go}", CodeSpent(code=ask.code)),
-        ]
+def _disbelief(enrolment: UUID, dossier: UUID, attempt: int, receipt: Receipt) -> Disbelief:
+    return Disbelief(enrolment, dossier, attempt, receipt.transaction, receipt.doubt, receipt.document)
 
 
-class SpendCode:
-    """Destroys a code in the vault. Doing it twice is doing it once."""
-
-    def __init__(self, vault: Vault) -> None:
-        self._vault = vault
-
-    async def perform(self, ask: CodeSpent, this: Try) -> Sequence[Step]:
-        await self._vault.destroy(ask.code)
-        return []
-
-    async def reconcile(self, ask: CodeSpent, this: Try) -> Sequence[Step] | None:
-        return await self.perform(ask, this)
-
-    def give_up(self, ask: CodeSpent, this: Try, reached: bool, error: str) -> Sequence[Step]:
-        return []
-
-
-class FetchRoster:
-    """Fetches all pages and seals them as one document. Asking again is harmless."""
-
-    PAGE, LIMIT = 200, 100_000
-
-    def __init__(self, gateway: AgencyGateway, vault: Vault) -> None:
-        self._gateway = gateway
-        self._vault = vault
-
-    async def perform(self, ask: RosterAsked, this: Try) -> Sequence[Step]:
-        employees: dict[str, dict[str, object]] = {}
-        page, total = 1, 1
-        try:
-            while (page - 1) * self.PAGE < min(total, self.LIMIT):
-                answer = await self._gateway.roster(ask.unit_code, page, self.PAGE)
-                total = answer.total
-                for place, employee in enumerate(answer.employees):
-                    # Doubles between pages are one employee; those without an id are never taken for one another.
-                    employees[str(employee.get("id") or f"{page}/{place}")] = employee
-                if not answer.employees:
-                    break
-                page += 1
-        except OutcomeUnknown as error:
-            raise Transient(str(error)) from error
-        roster = None
-        if employees:
-            sealed = json.dumps(sorted(employees.values(), key=lambda e: str(e.get("id"))), ensure_ascii=False).encode()
-            roster = await self._vault.put(this.tenant, ask.enrolment, "personal", sealed)
-        return [Tell(RosterFetched(enrolment=ask.enrolment, employees=len(employees), roster=roster))]
-
-    async def reconcile(self, ask: RosterAsked, this: Try) -> Sequence[Step] | None:
-        return await self.perform(ask, this)
-
-    def give_up(self, ask: RosterAsked, this: Try, reached: bool, error: str) -> Sequence[Step]:
-        return [Tell(RosterFailed(enrolment=ask.enrolment, text=error[:500]))]
+def _other_bytes(receipt: Receipt, filed_sha256: str) -> str:
+    """Why a reply that names other bytes than were filed is not about this filing."""
+    if receipt.outcome == "received" or not receipt.sha256 or not filed_sha256 or receipt.sha256 == filed_sha256:
+        return ""
+    return "kết quả nói về hồ sơ khác (SHA-256 không khớp)"

@@ -6,14 +6,16 @@ import asyncio
 import gzip
 import resource
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
 
 from hoso.runtime.failures import Invalid, OutcomeUnknown, Transient
-from services.submitter.gateway import Dossier
-from services.submitter.http_gateway import MAX_REPLY_BYTES, HttpAgencyGateway
+from services.submitter.gateway import Capabilities, Dossier
+from services.submitter.http_gateway import HttpAgencyGateway
+from services.submitter.note_of_receipt import MAX_REPLY_BYTES
 from tests.contract.gateway.byhand import ByHand, listed, one, receipt
 from tests.contract.gateway.conftest import signed, soon
 
@@ -207,8 +209,61 @@ async def test_a_wait_nobody_understands_is_a_second_for_everybody(
         await gateway.submit(FILED, "k", soon())
     assert told.value.retry_after is None
     with pytest.raises(Transient, match="asked to wait"):
-        await gateway.find(FILED, "k")
+        await gateway.submit(FILED, "another", soon())
     assert len(by_hand.requests) == 1
+
+
+async def test_who_may_not_file_may_still_ask(by_hand: ByHand, gateways: Gateways) -> None:
+    gateway = gateways(by_hand.says(429, b"", Retry_After="60").url)
+    with pytest.raises(Transient):
+        await gateway.submit(FILED, "k", soon())
+    by_hand.says(200, listed())
+    assert await gateway.find(FILED, "k") == []
+    assert await gateway.replies(["GD1"]) == {}
+
+
+async def test_a_unit_without_a_code_is_looked_for_by_its_tax_code(by_hand: ByHand, gateways: Gateways) -> None:
+    first = replace(FILED, unit_code="", procedure="604")
+    await gateways(by_hand.says(200, listed()).url).find(first, "k")
+    await gateways(by_hand.url).find(FILED, "k")
+
+    asked, plain = by_hand.requests
+    assert b"unit_code=&" in asked
+    assert f"tax_code={FILED.tax_code}".encode() in asked
+    assert b"tax_code" not in plain
+
+
+# --- what it can do -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "able"),
+    [
+        (404, b"<html>no such page</html>", Capabilities()),
+        (200, b"{}", Capabilities()),
+        (200, b'{"activation": false, "colour": 1}', Capabilities(activation=False)),
+        (200, b'{"signed_replies": true, "find": false}', Capabilities(signed_replies=True, find=False)),
+    ],
+)
+async def test_what_a_gateway_can_do_is_asked_once(
+    by_hand: ByHand, gateways: Gateways, status: int, body: bytes, able: Capabilities
+) -> None:
+    gateway = gateways(by_hand.says(status, body).url)
+    found = await asyncio.gather(*[gateway.capabilities() for _ in range(20)])
+
+    assert set(found) == {able}
+    assert by_hand.requests == [b"GET /v1/capabilities HTTP/1.1"]
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(500, b""), (200, b"<html>"), (200, b"[]x"), (200, b'{"find": "no"}'), (200, b'"find"'), (403, b"")],
+)
+async def test_while_nobody_knows_what_it_can_do_nothing_is_sent(
+    by_hand: ByHand, gateways: Gateways, status: int, body: bytes
+) -> None:
+    with pytest.raises(Transient, match="not known yet"):
+        await gateways(by_hand.says(status, body).url).capabilities()
 
 
 async def test_a_shorter_wait_does_not_end_a_longer_one(by_hand: ByHand, gateways: Gateways) -> None:

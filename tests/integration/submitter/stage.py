@@ -20,8 +20,10 @@ from hoso.store.postgres import Database
 from hoso.store.vault import Vault
 from schemas.envelope import Fact, decode
 from schemas.events import FilingAsked
-from services.submitter.gateway import Dossier, Receipt
-from services.submitter.service import Bounds, service
+from services.submitter.gateway import AgencyGateway, Dossier, Receipt
+from services.submitter.ledger import PostgresFilings
+from services.submitter.metrics import SubmitterMetrics
+from services.submitter.service import Bounds, Needs, service
 from tests.support.waiting import eventually
 from tests.unit.submitter import world
 
@@ -56,14 +58,16 @@ class Stage:
         self.db = db
         self.vault = vault
         self.agency = agency
+        self.gateway: AgencyGateway = agency
         self.kernel = Kernel(db, "hoso.submitter", "test")
+        self.filings = PostgresFilings(db.pool, vault, SubmitterMetrics(self.kernel.metrics.registry))
         self._source = Source("hoso.enrolment", "test", {})
 
     @contextlib.asynccontextmanager
     async def open(self, bounds: Bounds = QUICK) -> AsyncIterator[Stage]:
         """Run the service."""
         await self.kernel.start()
-        made = service(self.agency, self.vault, rejections(), bounds, self.kernel.clock.now)
+        made = service(Needs(self.gateway, self.vault, self.filings, rejections(), self.kernel.clock.now), bounds)
         running = asyncio.create_task(self.kernel.run(made))
         try:
             yield self

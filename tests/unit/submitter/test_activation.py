@@ -10,9 +10,9 @@ from hoso.domain.rejections import rejections
 from hoso.runtime.clock import boottime
 from hoso.runtime.failures import Invalid, OutcomeUnknown, Transient
 from schemas.events import ActivationAnswered
+from services.submitter.activation import ActivateUnit, SpendCode
 from services.submitter.asks import CodeSpent
 from services.submitter.gateway import Receipt
-from services.submitter.performers import ActivateUnit, SpendCode
 from tests.unit.submitter.world import CODE, NOW, SECRET, AgencyByHand, VaultByHand, activation, attempt, called, told
 
 

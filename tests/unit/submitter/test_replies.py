@@ -10,10 +10,10 @@ import pytest
 from hoso.runtime.failures import Invalid, OutcomeUnknown, Transient
 from hoso.runtime.steps import NotYet
 from schemas.events import DossierDecided, MailNumbered, StepResult
+from services.submitter.collecting import ReplyCollector
 from services.submitter.gateway import Receipt
-from services.submitter.http_gateway import ReplyCollector
 from services.submitter.performers import PollReplies
-from tests.unit.submitter.world import AgencyByHand, attempt, told, wanted
+from tests.unit.submitter.world import AgencyByHand, FilingsByHand, attempt, told, wanted
 
 MINUTE = timedelta(minutes=1)
 
@@ -22,7 +22,7 @@ MINUTE = timedelta(minutes=1)
     "standing", [{}, {"GD1": Receipt("received", "GD1")}, {"GD1": Receipt("received", "GD1", "00001")}]
 )
 async def test_until_it_is_decided_it_is_not_yet(standing: dict[str, Receipt]) -> None:
-    found = await PollReplies(AgencyByHand(standing=standing), MINUTE).perform(wanted(), attempt())
+    found = await PollReplies(AgencyByHand(standing=standing), FilingsByHand(), MINUTE).perform(wanted(), attempt())
 
     assert found == NotYet(MINUTE)
 
@@ -30,7 +30,7 @@ async def test_until_it_is_decided_it_is_not_yet(standing: dict[str, Receipt]) -
 async def test_accepted_tells_number_and_decision() -> None:
     steps = (StepResult(step="Kiểm tra", result="Thành công", code="00"),)
     agency = AgencyByHand(standing={"GD1": Receipt("accepted", "GD1", "00001", "00", "", steps)})
-    numbered, decided = told(await PollReplies(agency, MINUTE).perform(wanted(), attempt()))
+    numbered, decided = told(await PollReplies(agency, FilingsByHand(), MINUTE).perform(wanted(), attempt()))
 
     assert isinstance(numbered, MailNumbered)
     assert isinstance(decided, DossierDecided)
@@ -39,7 +39,7 @@ async def test_accepted_tells_number_and_decision() -> None:
 
 async def test_refused_without_a_number_keeps_the_one_from_the_first_answer() -> None:
     agency = AgencyByHand(standing={"GD1": Receipt("refused", "GD1", None, "CE007", "x" * 3_000)})
-    (decided,) = told(await PollReplies(agency, MINUTE).perform(wanted(number="00001"), attempt()))
+    (decided,) = told(await PollReplies(agency, FilingsByHand(), MINUTE).perform(wanted(number="00001"), attempt()))
 
     assert isinstance(decided, DossierDecided)
     assert (decided.accepted, decided.code, decided.number, len(decided.text)) == (False, "CE007", "00001", 1_000)
@@ -48,7 +48,7 @@ async def test_refused_without_a_number_keeps_the_one_from_the_first_answer() ->
 async def test_no_more_than_fifty_steps_are_told() -> None:
     steps = tuple(StepResult(step=str(n), result="", code="") for n in range(80))
     agency = AgencyByHand(standing={"GD1": Receipt("accepted", "GD1", None, "00", "", steps)})
-    (decided,) = told(await PollReplies(agency, MINUTE).perform(wanted(), attempt()))
+    (decided,) = told(await PollReplies(agency, FilingsByHand(), MINUTE).perform(wanted(), attempt()))
 
     assert isinstance(decided, DossierDecided)
     assert len(decided.steps) == 50
@@ -57,12 +57,19 @@ async def test_no_more_than_fifty_steps_are_told() -> None:
 async def test_a_question_has_no_effects_so_no_doubt_is_kept_about_it() -> None:
     for failure in (OutcomeUnknown("502"), Transient("429"), Invalid("403")):
         with pytest.raises(Transient):
-            await PollReplies(AgencyByHand(standing=failure), MINUTE).perform(wanted(), attempt())
-    assert await PollReplies(AgencyByHand(), MINUTE).reconcile(wanted(), attempt(unsure=True)) is None
+            await PollReplies(AgencyByHand(standing=failure), FilingsByHand(), MINUTE).perform(wanted(), attempt())
+    assert await PollReplies(AgencyByHand(), FilingsByHand(), MINUTE).reconcile(wanted(), attempt(unsure=True)) is None
 
 
 def test_never_decided_is_never_told_as_a_refusal() -> None:
-    assert list(PollReplies(AgencyByHand(), MINUTE).give_up(wanted(number="00001"), attempt(), True, "30 ngày")) == []
+    assert (
+        list(
+            PollReplies(AgencyByHand(), FilingsByHand(), MINUTE).give_up(
+                wanted(number="00001"), attempt(), True, "30 ngày"
+            )
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize(("count", "questions"), [(1, 1), (200, 1), (201, 2), (450, 3)])

@@ -19,6 +19,7 @@ from tests.unit.submitter.world import (
     DOSSIER,
     SIGNED,
     AgencyByHand,
+    FilingsByHand,
     VaultByHand,
     attempt,
     called,
@@ -29,8 +30,10 @@ from tests.unit.submitter.world import (
 DUPLICATE = Receipt("refused", "GD1", code="SIM010", text="Hồ sơ trùng với hồ sơ đã nộp")
 
 
-def performer(agency: AgencyByHand, vault: VaultByHand | None = None) -> SubmitDossier:
-    return SubmitDossier(agency, vault or VaultByHand(), rejections())
+def performer(
+    agency: AgencyByHand, vault: VaultByHand | None = None, filings: FilingsByHand | None = None
+) -> SubmitDossier:
+    return SubmitDossier(agency, vault or VaultByHand(), filings or FilingsByHand(), rejections())
 
 
 async def test_what_is_filed_is_the_signed_bytes_under_the_stable_key_until_the_deadline() -> None:
@@ -113,7 +116,7 @@ async def test_what_a_duplicate_is_called_is_data() -> None:
     own = rejections({"codes": [{"code": "X9", "treatment": "duplicate"}]})
     agency = AgencyByHand(Receipt("refused", "GD1", code="X9"))
     with pytest.raises(OutcomeUnknown, match="X9"):
-        await SubmitDossier(agency, VaultByHand(), own).perform(filing(), attempt())
+        await SubmitDossier(agency, VaultByHand(), FilingsByHand(), own).perform(filing(), attempt())
 
 
 async def test_among_duplicates_the_oldest_real_filing_counts() -> None:

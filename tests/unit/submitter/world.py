@@ -13,9 +13,10 @@ from hoso.runtime.clock import boottime
 from hoso.runtime.steps import Call, Step, Tell, Try
 from hoso.store.vault import Erased
 from schemas.envelope import Event, Fact, envelope_of
-from schemas.events import ActivationAsked, FilingAsked, RosterAsked
+from schemas.events import ActivationAsked, FilingAsked, RosterAsked, StatusAsked
 from services.submitter.asks import RepliesWanted
-from services.submitter.gateway import Dossier, Receipt, RosterPage
+from services.submitter.gateway import Capabilities, Dossier, Receipt, RosterPage
+from services.submitter.ports import Disbelief, Filed
 
 SPACE = UUID("00000000-0000-5000-8000-000000000000")
 UNIT, ENROLMENT, DOSSIER, DOCUMENT, MAILBOX, CODE = (
@@ -64,10 +65,46 @@ def roster() -> RosterAsked:
     return RosterAsked(enrolment=ENROLMENT, unit_code="TZ0001Z", go=1)
 
 
-def wanted(transaction: str = "GD1", number: str | None = None) -> RepliesWanted:
-    return RepliesWanted(
-        enrolment=ENROLMENT, dossier=DOSSIER, attempt=1, kind="register", transaction=transaction, number=number
-    )
+def status(**other: Any) -> StatusAsked:
+    """Somebody asks where the filing stands."""
+    given = {
+        "enrolment": ENROLMENT,
+        "dossier": DOSSIER,
+        "attempt": 1,
+        "kind": "first_code",
+        "unit_code": "",
+        "transaction": "GD1",
+        "go": 1,
+    }
+    return StatusAsked.model_validate({**given, **other})
+
+
+def filed(**other: Any) -> Filed:
+    """The attempt as the ledger has it."""
+    given: dict[str, Any] = {
+        "kind": "first_code",
+        "unit_code": "",
+        "tax_code": "0101243150-001",
+        "agency": "00101",
+        "contact": "hue@hoasen.example",
+        "document": DOCUMENT,
+        "sha256": sha256(SIGNED).hexdigest(),
+        "key": f"submit:{DOSSIER}:1",
+        "transaction": None,
+    }
+    return Filed(**{**given, **other})
+
+
+def wanted(transaction: str = "GD1", number: str | None = None, **other: Any) -> RepliesWanted:
+    given = {
+        "enrolment": ENROLMENT,
+        "dossier": DOSSIER,
+        "attempt": 1,
+        "kind": "register",
+        "transaction": transaction,
+        "number": number,
+    }
+    return RepliesWanted.model_validate({**given, **other})
 
 
 def attempt(name: str = "call", *, unsure: bool = False, seconds: float = 30) -> Try:
@@ -109,6 +146,10 @@ class AgencyByHand:
     asked: list[list[str]] = field(default_factory=list)
     given: list[tuple[str, str, str, float]] = field(default_factory=list)
     fetched: list[tuple[str, int, int]] = field(default_factory=list)
+    able: Capabilities = field(default_factory=Capabilities)
+
+    async def capabilities(self) -> Capabilities:
+        return self.able
 
     async def submit(self, dossier: Dossier, key: str, deadline: float) -> Receipt:
         self.filed.append((dossier, key, deadline))
@@ -145,8 +186,26 @@ def _or_raise(answer: Any) -> Any:
 
 
 @dataclass
+class FilingsByHand:
+    """Implements `services.submitter.ports.Filings` in memory."""
+
+    ledger: Filed | None = None
+    newest: tuple[UUID | None, int] | None = None
+    doubts: list[Disbelief] = field(default_factory=list)
+
+    async def filed(self, dossier: UUID, attempt: int) -> Filed | None:
+        return self.ledger
+
+    async def disbelieved(self, tenant: str, told: Disbelief) -> None:
+        self.doubts.append(told)
+
+    async def roster(self, unit: UUID) -> tuple[UUID | None, int] | None:
+        return self.newest
+
+
+@dataclass
 class VaultByHand:
-    """Implements `services.submitter.performers.Vault` in memory."""
+    """Implements `services.submitter.ports.Vault` in memory."""
 
     items: dict[UUID, bytes] = field(default_factory=lambda: {DOCUMENT: SIGNED, CODE: SECRET.encode()})
     away: Exception | None = None
