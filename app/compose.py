@@ -170,9 +170,16 @@ async def _ops(own: House, kernel: Kernel) -> Wired:
 
 async def _signer(own: House, kernel: Kernel) -> Wired:
     from app.adapters import SigningProfiles
+    from app.agent_desk import serve as serve_desk
+    from services.signer.desk import Desk
+    from services.signer.keys import BACKENDS, SigningKeys
+    from services.signer.keys.agent import AgentKeys
     from services.signer.preparations import PostgresPreparations
     from services.signer.service import service
 
+    desk = Desk(own.db.pool, own.vault)
+    keys = SigningKeys({**BACKENDS, "agent": AgentKeys(desk)})
+    desk_http, desk_facts = serve_desk(own, kernel, desk)
     return (
         service(SigningProfiles(own.set_up), own.vault, keys, PostgresPreparations(own.db.pool)),
         [desk_http],
@@ -180,18 +187,11 @@ async def _signer(own: House, kernel: Kernel) -> Wired:
     )
 
 
-    from app.agent_desk import serve as serve_desk
-    from services.signer.desk import Desk
-    from services.signer.keys import BACKENDS, SigningKeys
-    from services.signer.keys.agent import AgentKeys
 async def _submitter(own: House, kernel: Kernel) -> Wired:
     from services.submitter.ledger import PostgresFilings
     from services.submitter.metrics import SubmitterMetrics
     from services.submitter.service import Bounds, Needs, service
 
-    desk = Desk(own.db.pool, own.vault)
-    keys = SigningKeys({**BACKENDS, "agent": AgentKeys(desk)})
-    desk_http, desk_facts = serve_desk(own, kernel, desk)
     settings = own.settings
     gateway = believed(settings, connector(settings))
     filings = PostgresFilings(own.db.pool, own.vault, SubmitterMetrics(kernel.metrics.registry))
@@ -281,11 +281,13 @@ async def _intake(own: House, kernel: Kernel) -> Wired:
 
 def _set_up_over_http(own: House, kernel: Kernel) -> Any:
     from app.adapters import ApiKeys
+    from app.answering import Desk, means_of
     from app.http_setup import Counter, router
-    from services.ops.answers import Answers
 
-    answers = Answers(own.db.pool, own.registry, own.set_up, kernel, own.settings.ivan_code)
-    return router(Counter(own.set_up, answers, ApiKeys(own.set_up), own.db.pool, own.settings, kernel.clock.now))
+    desk = Desk(means_of(own, kernel, kernel.clock.now))
+    return router(
+        Counter(own.set_up, desk, ApiKeys(own.set_up), own.db.pool, own.settings, kernel.clock.now, own.vault)
+    )
 
 
 async def _mail_watcher(own: House, kernel: Kernel) -> Wired:

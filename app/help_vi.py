@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app import agent_sentences
+from app import agent_sentences, help_tasks_vi
 
 
 def translate(command: Any, path: str = "") -> None:
@@ -69,7 +69,8 @@ COMMANDS: dict[str, str] = {
     "enrolment": "Các đăng ký đang ở đâu, và trả lời những đăng ký chờ người.",
     "enrolment list": "Các đăng ký, mới thay đổi trước. Mã kết thúc 1 khi không có.",
     "enrolment show": "Một đăng ký: đang ở đâu và mọi điều đã xảy ra. Mã kết thúc 1 khi không có.",
-    "enrolment answer": "Trả lời điều một đăng ký đang chờ; hoso enrolment show cho biết trả lời được gì.",
+    "enrolment answer": "Trả lời điều một đăng ký đang chờ; hoso enrolment show cho biết trả lời được gì.\n\n"
+    "Mã kích hoạt được hỏi, hoặc đọc từ stdin.",
     "enrolment cancel": "Huỷ một đăng ký. Việc đã bắt đầu ở cơ quan BHXH vẫn chạy đến kết quả; đơn vị có thể "
     "yêu cầu lại.",
     "mail": "Thư của cơ quan BHXH: mỗi thư ra sao, và thư chưa rõ là của ai.",
@@ -104,6 +105,7 @@ COMMANDS: dict[str, str] = {
     "Bị từ chối khi còn dịch vụ chạy từ trước khi tệp thay đổi: khởi động lại chúng trước.",
     "vault erase": "Xoá vĩnh viễn những gì két giữ của một đăng ký cho một mục đích: khoá của nó bị huỷ.",
     **agent_sentences.COMMANDS,
+    **help_tasks_vi.COMMANDS,
 }
 
 OPTIONS: dict[str, str] = {
@@ -157,10 +159,6 @@ OPTIONS: dict[str, str] = {
     "Only in this stage, e.g. waiting-for-person, enrolled.": "Chỉ ở bước này, ví dụ waiting-for-person, enrolled.",
     "At most so many.": "Nhiều nhất chừng này.",
     "The enrolment's id, or the unit code.": "Số của đăng ký, hoặc mã đơn vị.",
-    "retry, continue, unit-code, provider, profile, filed, not-filed.": "retry, continue, unit-code, provider, "
-    "profile, filed, not-filed.",
-    "For unit-code, provider and profile; for filed the transaction.": "Cho unit-code, provider và profile; với "
-    "filed là mã giao dịch.",
     "Why, for the record.": "Vì sao, để ghi lại.",
     "Only those that wait: undecided or parked.": "Chỉ những thư còn chờ: undecided hoặc parked.",
     "The employer's tax code, 10 or 13 digits.": "Mã số thuế của đơn vị, 10 hoặc 13 chữ số.",
@@ -185,4 +183,5 @@ OPTIONS: dict[str, str] = {
     "code, personal or evidence.": "code, personal hoặc evidence.",
     "Do not ask.": "Không hỏi lại.",
     **agent_sentences.OPTIONS,
+    **help_tasks_vi.OPTIONS,
 }

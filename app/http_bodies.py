@@ -4,6 +4,7 @@ counted while it comes in, after its dependencies have let the request through.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal, TypeVar
 
 from fastapi import Request
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from services.intake.bodies import read_body
 from services.intake.problems import Problem
+from services.ops.said import Said
 
 MAX_BODY = 16 * 1024
 
@@ -47,10 +49,19 @@ class NewMailbox(_Body):
 
 
 class NewAnswer(_Body):
-    """What a person says to an enrolment that waits."""
+    """What a person says to an enrolment that waits, or to a task."""
 
     answer: str = Field(max_length=40)
-    value: str | None = Field(default=None, max_length=200)
+    value: str | None = Field(default=None, max_length=500)
+    reason: str = Field(default="", max_length=500, description="Why, for the record.")
+    fields: dict[str, str] | None = Field(default=None, description="For `data`: mended columns, key -> text.")
+    code: SecretStr | None = Field(default=None, max_length=40, description="For `activation-code`; kept sealed.")
+    arrived_at: datetime | None = Field(default=None, description="When the code's mail reached you.")
+
+    def said(self) -> Said:
+        """For the desk."""
+        code = self.code.get_secret_value() if self.code is not None else None
+        return Said(self.answer, self.value, self.reason, code, self.arrived_at)
 
 
 class Cancellation(_Body):

@@ -7,17 +7,18 @@ Mounted beside intake's API. The tenant is always the key's; what belongs to ano
     POST               /v1/mailboxes/{address}/test, /v1/profiles/{name}/test
     POST               /v1/enrolments/{id}/answers, /v1/enrolments/{id}/cancellation
     GET                /v1/tenant, /v1/enrolments/{id}/timeline        scope setup or read
+    tasks                                                             http_tasks.py
 
 Tenants are made by the operator's command line only (`hoso tenant add`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -26,23 +27,24 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 from starlette.types import Message
 
+from app.answering import Desk
 from app.demo_keys import refuse_demo_key
 from app.hosts import must_be_public
 from app.http_bodies import Cancellation, NewAnswer, NewKey, NewMailbox, described, given
+from app.http_refusals import done
+from app.http_tasks import add_tasks
 from app.probing import probe_mailbox, probe_profile
 from app.telling import told
-from hoso.runtime.failures import HosoError
 from hoso.settings import Settings
 from hoso.setup.registry import MailboxSettings, SetUp
+from hoso.store.vault import Vault
 from services.intake.gate import gate
 from services.intake.ports import Keys, Principal
 from services.intake.problems import Problem, not_found
 from services.ops import views
-from services.ops.answers import Answers, Unanswerable
 
 SETUP, READ = "setup", "read"
 MAX_PKCS12 = 256 * 1024
-T = TypeVar("T")
 
 
 _PROFILE_BODY: dict[str, Any] = {
@@ -70,12 +72,13 @@ class Counter:
     """What the routes stand on."""
 
     set_up: SetUp
-    answers: Answers
+    desk: Desk
     keys: Keys
     pool: Any
     settings: Settings
     now: Callable[[], datetime]
     """The world's time."""
+    vault: Vault
 
 
 def router(counter: Counter) -> APIRouter:
@@ -87,20 +90,8 @@ def router(counter: Counter) -> APIRouter:
     _mailboxes(made, counter, Depends(may(SETUP)))
     _profiles(made, counter, Depends(may(SETUP)))
     _enrolments(made, counter, Depends(may(SETUP)), Depends(may(SETUP, READ)))
+    add_tasks(made, counter, Depends(may(SETUP)), Depends(may(SETUP, READ)))
     return made
-
-
-async def _done(what: Awaitable[T]) -> T:
-    """Do it; what a person can mend becomes a problem."""
-    try:
-        return await what
-    except Unanswerable as error:
-        if error.code == "not-found":
-            raise not_found("hồ sơ đăng ký") from error
-        status = 409 if error.code in ("closed", "not-waiting", "not-this-answer") else 422
-        raise Problem(status, error.code, "Không nhận được câu trả lời này", error.vi) from error
-    except HosoError as error:
-        raise Problem(422, "refused", "Không thực hiện được", str(error)) from error
 
 
 # --- the tenant itself ------------------------------------------------------------------------------------------
@@ -137,7 +128,7 @@ def _keys(made: APIRouter, counter: Counter, setter: Any) -> None:
     async def post_key(request: Request, who: Principal = setter) -> Response:
         """Make a key. Its token is in this answer only."""
         key = await given(request, NewKey)
-        token = await _done(counter.set_up.add_key(who.tenant, key.name, key.scopes, who.actor))
+        token = await done(counter.set_up.add_key(who.tenant, key.name, key.scopes, who.actor))
         body = {"id": token.split("_")[1], "name": key.name, "scopes": key.scopes, "token": token}
         return JSONResponse(body, 201, {"Cache-Control": "no-store"})
 
@@ -146,7 +137,7 @@ def _keys(made: APIRouter, counter: Counter, setter: Any) -> None:
         """Revoke a key, at once."""
         if not any(row["id"] == id_ for row in await counter.set_up.keys(who.tenant)):
             raise not_found("khoá")
-        await _done(counter.set_up.remove_key(id_, who.actor, who.tenant))
+        await done(counter.set_up.remove_key(id_, who.actor, who.tenant))
         return Response(status_code=204)
 
 
@@ -167,7 +158,7 @@ def _mailboxes(made: APIRouter, counter: Counter, setter: Any) -> None:
         user = box.user or box.address
         wanted = MailboxSettings(box.host, box.port, user, box.tls, box.policy, box.authserv_id, box.client, box.folder)
         password = box.password.get_secret_value()
-        id_ = await _done(counter.set_up.add_mailbox(who.tenant, box.address, box.contact, wanted, password, who.actor))
+        id_ = await done(counter.set_up.add_mailbox(who.tenant, box.address, box.contact, wanted, password, who.actor))
         return {"id": str(id_), "address": box.address}
 
     @made.post("/mailboxes/{address}/test")
@@ -178,7 +169,7 @@ def _mailboxes(made: APIRouter, counter: Counter, setter: Any) -> None:
         if found is None:
             raise not_found("hộp thư")
         await must_be_public(found.settings.host, found.settings.port, counter.settings.environment)
-        opened = await _done(counter.set_up.mailbox_with_password(found.id))
+        opened = await done(counter.set_up.mailbox_with_password(found.id))
         if opened is None:
             raise not_found("hộp thư")
         good, line = await probe_mailbox(opened, counter.settings)
@@ -189,7 +180,7 @@ def _mailboxes(made: APIRouter, counter: Counter, setter: Any) -> None:
         """Stop reading a mailbox."""
         if not any(one.address.lower() == address.lower() for one in await counter.set_up.mailboxes(who.tenant)):
             raise not_found("hộp thư")
-        await _done(counter.set_up.remove_mailbox(address, who.actor, who.tenant))
+        await done(counter.set_up.remove_mailbox(address, who.actor, who.tenant))
         return Response(status_code=204)
 
 
@@ -216,7 +207,7 @@ def _profiles(made: APIRouter, counter: Counter, setter: Any) -> None:
             refuse_demo_key(data, password, counter.settings.environment)
             return await counter.set_up.add_pkcs12(who.tenant, name, data, password, who.actor)
 
-        known = await _done(add())
+        known = await done(add())
         return {
             "name": name,
             "serial": known.serial,
@@ -229,7 +220,7 @@ def _profiles(made: APIRouter, counter: Counter, setter: Any) -> None:
     async def test_profile(name: str, who: Principal = setter) -> dict[str, Any]:
         """Sign a sample and verify it."""
         found = next((one for one in await counter.set_up.profiles(who.tenant) if one.name == name), None)
-        opened = await _done(counter.set_up.profile_with_key(who.tenant, found.id)) if found is not None else None
+        opened = await done(counter.set_up.profile_with_key(who.tenant, found.id)) if found is not None else None
         if opened is None:
             raise not_found("chữ ký số")
         good, line, facts = await probe_profile(opened, counter.now())
@@ -240,7 +231,7 @@ def _profiles(made: APIRouter, counter: Counter, setter: Any) -> None:
         """Remove a profile and destroy its key."""
         if not any(one.name == name for one in await counter.set_up.profiles(who.tenant)):
             raise not_found("chữ ký số")
-        await _done(counter.set_up.remove_profile(who.tenant, name, who.actor))
+        await done(counter.set_up.remove_profile(who.tenant, name, who.actor))
         return Response(status_code=204)
 
 
@@ -289,15 +280,15 @@ def _enrolments(made: APIRouter, counter: Counter, setter: Any, reader: Any) -> 
     @made.post("/enrolments/{enrolment}/answers", status_code=202, openapi_extra=described(NewAnswer))
     async def post_answer(enrolment: UUID, request: Request, who: Principal = setter) -> dict[str, str]:
         """Answer what an enrolment waits for. Taken is not yet decided: look at the timeline."""
-        answers, said = counter.answers, await given(request, NewAnswer)
-        await _done(answers.answer(enrolment, said.answer, said.value, actor=who.actor, tenant=who.tenant))
-        return {"enrolment": str(enrolment), "answer": said.answer}
+        body = await given(request, NewAnswer)
+        await done(counter.desk.answer(enrolment, body.said(), body.fields, actor=who.actor, tenant=who.tenant))
+        return {"enrolment": str(enrolment), "answer": body.answer}
 
     @made.post("/enrolments/{enrolment}/cancellation", status_code=202, openapi_extra=described(Cancellation))
     async def post_cancellation(enrolment: UUID, request: Request, who: Principal = setter) -> dict[str, str]:
         """Give an enrolment up. What was begun at the agency runs to its outcome."""
         reason = (await given(request, Cancellation)).reason
-        await _done(counter.answers.cancel(enrolment, reason, actor=who.actor, tenant=who.tenant))
+        await done(counter.desk.answers.cancel(enrolment, reason, actor=who.actor, tenant=who.tenant))
         return {"enrolment": str(enrolment)}
 
     @made.get("/enrolments/{enrolment}/timeline")

@@ -12,6 +12,8 @@ from schemas.envelope import Fact
 
 KINDS = {
     "register": ("đăng ký (04/ĐK-IVAN)", "registration (04/ĐK-IVAN)"),
+    "change": ("thay đổi (05/SĐ-IVAN)", "change (05/SĐ-IVAN)"),
+    "first_code": ("xin cấp mã lần đầu (TK3-TS)", "first code (TK3-TS)"),
     "stop": ("ngừng dịch vụ (06/NG-IVAN)", "stop (06/NG-IVAN)"),
 }
 
@@ -20,12 +22,23 @@ _SENTENCES: dict[type[Fact], tuple[str, str]] = {
         "{actor} yêu cầu đăng ký {unit} (yêu cầu {request})",
         "{actor} asked for {unit} (request {request})",
     ),
-    e.EnrolmentAnswered: ("{actor} trả lời: {answer} {value}", "{actor} answered: {answer} {value}"),
+    e.EnrolmentAnswered: (
+        "{actor} trả lời việc “{cause}”: {answer} {value} {because}",
+        "{actor} answered '{cause}': {answer} {value} {because}",
+    ),
+    e.CertificateReplaced: (
+        "{actor} thay chứng thư số của chữ ký số đang dùng: cần nộp hồ sơ thay đổi",
+        "{actor} replaced the certificate of the signing profile: a change has to be filed",
+    ),
     e.EnrolmentCancelled: ("{actor} huỷ đăng ký: {reason}", "{actor} cancelled: {reason}"),
     e.DossierPrepared: ("Chuẩn bị hồ sơ {kind}, lần {attempt}", "Dossier prepared: {kind}, attempt {attempt}"),
     e.DossierSigned: (
-        "Đã ký hồ sơ {kind}, lần {attempt} (chứng thư {certificate_serial})",
-        "Signed: {kind}, attempt {attempt} (certificate {certificate_serial})",
+        "Đã ký hồ sơ {kind}, lần {attempt}, bằng {method} (chứng thư {certificate_serial} {certificate_subject})",
+        "Signed: {kind}, attempt {attempt}, with {method} (certificate {certificate_serial} {certificate_subject})",
+    ),
+    e.SignatureAwaited: (
+        "Chờ ký hồ sơ {kind}, lần {attempt}: {waiting}, lượt {round}/{rounds} {text}",
+        "Waits for a signature: {kind}, attempt {attempt}: {waiting}, round {round}/{rounds} {text}",
     ),
     e.SigningRefused: (
         "Không ký được hồ sơ {kind}, lần {attempt}: {text} ({code})",
@@ -35,6 +48,14 @@ _SENTENCES: dict[type[Fact], tuple[str, str]] = {
     e.ActivationAsked: (
         "Gửi mã kích hoạt tới cơ quan BHXH (mã thứ {go})",
         "Activation code given to the agency (code no. {go})",
+    ),
+    e.StatusAsked: (
+        "Hỏi cơ quan BHXH tình trạng hồ sơ {kind}, lần {attempt}",
+        "The agency is asked where it stands: {kind}, attempt {attempt}",
+    ),
+    e.StatusAnswered: (
+        "Cơ quan BHXH trả lời về tình trạng: {status} {code} {text} {unit_code}",
+        "The agency says where it stands: {status} {code} {text} {unit_code}",
     ),
     e.RosterAsked: ("Hỏi danh sách lao động", "Employees asked for"),
     e.DossierReceived: (
@@ -69,6 +90,25 @@ _SENTENCES: dict[type[Fact], tuple[str, str]] = {
         "The activation code came, good until {expires_at}",
     ),
     e.StopResultArrived: ("Thư kết quả ngừng dịch vụ: {decision} {text}", "The mail about the stop: {decision} {text}"),
+    e.ChangeResultArrived: (
+        "Thư kết quả hồ sơ thay đổi: {decision} {text}",
+        "The mail about the change: {decision} {text}",
+    ),
+    e.UnitCodeResultArrived: (
+        "Thư kết quả cấp mã đơn vị: {decision} {unit_code} {text}",
+        "The mail about the unit code: {decision} {unit_code} {text}",
+    ),
+    e.MailUndecided: ("Một thư chờ người xem ({why}): {subject}", "A mail waits for a person ({why}): {subject}"),
+    e.MailSettled: ("Thư đã rõ: {how}", "The mail is settled: {how}"),
+    e.TurnAsked: (
+        "Xin lượt ở hộp thư cho hồ sơ lần đầu của {unit_name}",
+        "A turn in the mailbox is asked for the first-time dossier of {unit_name}",
+    ),
+    e.TurnGranted: ("Đến lượt ở hộp thư", "It is its turn in the mailbox"),
+    e.TurnEnded: ("Hết lượt ở hộp thư", "Its turn in the mailbox has ended"),
+    e.UnitCodeGranted: ("Được cấp mã đơn vị {unit_code}", "The unit code {unit_code} was granted"),
+    e.UnitCodeNoted: ("Đã ghi mã đơn vị {unit_code} {held}", "The unit code {unit_code} is noted {held}"),
+    e.EnrolmentWarned: ("Cảnh báo: {message}", "Warning: {message}"),
     e.ReminderDue: ("Hết giờ chờ: {name}, lần {attempt}", "A wait is over: {name}, attempt {attempt}"),
     e.EnrolmentProgressed: ("→ {stage} {message}", "→ {stage} {message}"),
     e.RequestRefused: ("Yêu cầu {request} không được nhận: {errors}", "Request {request} was not taken: {errors}"),
@@ -78,6 +118,14 @@ _SENTENCES: dict[type[Fact], tuple[str, str]] = {
     ),
 }
 SENTENCES: dict[str, tuple[str, str]] = {fact.TYPE: pair for fact, pair in _SENTENCES.items()}
+_AWAITED = {
+    "approval": ("chờ phê duyệt", "an approval"),
+    "agent-offline": ("máy giữ USB Token chưa kết nối", "the token's agent is offline"),
+    "token-absent": ("chưa cắm USB Token", "the token is not plugged in"),
+    "pin-suspect": ("mã PIN không được nhận", "the PIN was not taken"),
+    "login": ("dịch vụ ký từ xa cần xác thực lại", "the remote service wants a new log-in"),
+}
+_FOREIGN = ("– mã này cần được đối chiếu trước", "– it has to be verified first")
 _DECISIONS = {True: ("chấp nhận", "accepted"), False: ("từ chối", "refused")}
 
 
@@ -97,8 +145,15 @@ def told(chosen: Language, type_: str, data: str | Mapping[str, Any]) -> str:
     kind = fact.get("kind") or (fact.get("payload") or {}).get("kind")
     if kind in KINDS:
         said["kind"] = KINDS[kind][place]
-    if "accepted" in fact:
-        said["decision"] = _DECISIONS[bool(fact["accepted"])][place]
+    for name in ("accepted", "granted"):
+        if name in fact:
+            said["decision"] = _DECISIONS[bool(fact[name])][place]
+    if type_ == e.SignatureAwaited.TYPE:
+        said["waiting"] = _AWAITED[fact["reason"]][place]
+    if type_ == e.EnrolmentAnswered.TYPE and fact.get("reason"):
+        said["because"] = f"({fact['reason']})"
+    if fact.get("foreign"):
+        said["held"] = _FOREIGN[place]
     if "stage" in fact:
         said["stage"] = in_language(chosen, f"stage.{fact['stage']}")
     form = fact.get("form") or {}

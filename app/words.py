@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from app.agent_sentences import AGENT_SENTENCES
 from app.sentences import SENTENCES
+from app.task_sentences import TASK_SENTENCES
 
 Language = Literal["vi", "en"]
 
@@ -133,6 +134,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "stage.fetching-employees": ("Đang lấy danh sách lao động", "Fetching employees"),
     "stage.enrolled": ("Đã đăng ký xong", "Enrolled"),
     "stage.waiting-for-person": ("Chờ người xử lý", "Waiting for a person"),
+    "stage.waiting-for-turn": ("Chờ đến lượt ở hộp thư", "Waiting for its turn"),
+    "stage.agency-review": ("Cán bộ BHXH đang xử lý cấp mã", "The agency's officer has it"),
+    "stage.changing": ("Đang nộp hồ sơ thay đổi", "Filing a change"),
+    "stage.stopped": ("Đã ngừng dịch vụ", "Stopped"),
     "stage.cancelled": ("Đã huỷ", "Cancelled"),
     "stage.refused-request": ("Bị từ chối", "Refused"),
     # --- general ---
@@ -158,6 +163,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "file.exists": ("tệp {file} đã có; chọn tên khác", "{file} exists already; choose another name"),
     **SENTENCES,
     **AGENT_SENTENCES,
+    **TASK_SENTENCES,
 }
 
 CAUSES_EN: dict[str, str] = {
@@ -166,7 +172,7 @@ CAUSES_EN: dict[str, str] = {
     "no-profile": "No signing profile fits this tax code: add one (hoso profile add), then choose it",
     "signing": "The dossier could not be signed: mend or choose the signing profile, or sign again",
     "certificate": "The agency refused the certificate: mend it and file again",
-    "data": "The agency refused the data: cancel, mend the row and send it again",
+    "data": "The agency refused the data: mend the row and send it again, or mend it here",
     "provider": "It is not known which provider holds the unit: say which",
     "unknown-code": "The agency answered with a code nobody knows: read it, then file again or cancel",
     "still-held": "Refused although the old provider was stopped: ask the agency who holds the unit",
@@ -184,5 +190,12 @@ CAUSES_EN: dict[str, str] = {
     "wrong-code": "The agency does not accept the activation code: check the mail, file again",
     "activation-uncertain": "It is not known whether the unit is active: ask the agency, answer continue or retry",
     "roster-failed": "The employees could not be fetched: try again, or go on without them",
+    "paper-form": "The province takes first-time dossiers on paper only: print the form, hand it in, answer sent with channel and day",
+    "paper-code": "The paper form was handed in: when the agency has given the code, enter it",
+    "first-code-refused": "The agency refused the first-time dossier: mend the row, file again",
+    "officer-late": "The officer has not answered in his working days: ask the agency, enter what it decided, or wait on",
+    "change-late": "The agency has not answered the change dossier: ask it, enter what it decided, or wait on",
+    "change-refused": "The agency refused the change dossier: mend the row, file again",
+    "activate-by-hand": "This gateway takes no activation code: activate on the portal with the code (hoso tasks code), then answer activated",
 }
 """The causes of hoso/domain/causes.py in English."""

@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.commands.opening import Actor, reading, working
+from app.commands.answering import Answer, ArrivedAt, Reason, Value, for_everybody, given, in_words
+from app.commands.opening import Actor, reading
 from app.commands.showing import Json, as_json, cell, listed, negative, say, table, warn
 from app.words import cause_word, language, stage_word, text
 
 if TYPE_CHECKING:
-    from app.edge import Edge
     from app.house import House
     from hoso.settings import Settings
-    from services.ops.answers import Answers
 
 app = typer.Typer(no_args_is_help=True, help="Where enrolments stand, and answers to those that wait for a person.")
 Id = Annotated[str, typer.Argument(metavar="ID", help="The enrolment's id, or the unit code.")]
@@ -115,43 +114,48 @@ def _facts(row: dict[str, Any]) -> None:
 def answer_command(row: dict[str, Any]) -> str:
     """The command that answers an enrolment that waits; "" when it waits for nobody."""
     from services.ops.answers import WITH_VALUE, answers_to
-    from services.ops.views import Standing
+    from services.ops.views import standing_of
 
-    standing = Standing(row["enrolment"], row["unit"], row["tenant"], row["unit_code"], row["stage"], row["cause"])
+    standing = standing_of(row)
     if standing.stage != "waiting-for-person":
         return ""
     choices = answers_to(standing)
     if not choices:
         return f"hoso enrolment cancel {row['enrolment']} --reason …"
-    return f"hoso enrolment answer {row['enrolment']} " + "|".join(f"{c} …" if c in WITH_VALUE else c for c in choices)
+    return f"hoso enrolment answer {row['enrolment']} " + "|".join(
+        f"{c} …" if c in (*WITH_VALUE, "data") else c for c in choices
+    )
 
 
 @app.command("answer")
 def answer(
     id_: Id,
-    said: Annotated[
-        str, typer.Argument(metavar="ANSWER", help="retry, continue, unit-code, provider, profile, filed, not-filed.")
-    ],
-    value: Annotated[
-        str | None,
-        typer.Argument(metavar="[VALUE]", help="For unit-code, provider and profile; for filed the transaction."),
-    ] = None,
+    said: Answer,
+    value: Value = None,
+    reason: Reason = "",
+    arrived_at: ArrivedAt = None,
     actor: Actor = "",
 ) -> None:
     """Answer what an enrolment waits for; hoso enrolment show says what can be answered.
 
+    An activation code is asked for, or read from stdin.
+
     Example: hoso enrolment answer 0192f0c1-7c1e-7000-8000-000000000001 unit-code TZ1234Z
     """
+    wanted, fields = given(said, value, reason, arrived_at)
 
     async def job(own: House) -> Any:
+        from app.answering import Desk
+
         enrolment = await _enrolment(own, id_)
-        answers, edge = await _answers(own)
-        found = await answers.answer(enrolment, said, value, actor=actor)
+        desk, edge = await Desk.of_command(own)
+        found = await desk.answer(enrolment, wanted, fields, actor=actor)
         await edge.announce()
         return found
 
-    found = _in_words(job)
+    found = in_words(job)
     say(text("enrolment.answered", id=found.enrolment, answer=said))
+    for_everybody(wanted, None)
 
 
 @app.command("cancel")
@@ -166,25 +170,16 @@ def cancel(
     """
 
     async def job(own: House) -> Any:
+        from app.answering import Desk
+
         enrolment = await _enrolment(own, id_)
-        answers, edge = await _answers(own)
-        found = await answers.cancel(enrolment, reason, actor=actor)
+        desk, edge = await Desk.of_command(own)
+        found = await desk.answers.cancel(enrolment, reason, actor=actor)
         await edge.announce()
         return found
 
-    found = _in_words(job)
+    found = in_words(job)
     say(text("enrolment.cancelled", id=found.enrolment))
-
-
-def _in_words(job: Any) -> Any:
-    """Run; a refused answer in the language of this process."""
-    from hoso.runtime.failures import HosoError
-    from services.ops.answers import Unanswerable
-
-    try:
-        return working(job)
-    except Unanswerable as error:
-        raise HosoError(error.vi if language() == "vi" else str(error)) from error
 
 
 async def _enrolment(own: House, key: str) -> Any:
@@ -197,11 +192,3 @@ async def _enrolment(own: House, key: str) -> Any:
     if not found:
         raise HosoError(text("enrolment.none", id=key))
     return found[0]["enrolment"]
-
-
-async def _answers(own: House) -> tuple[Answers, Edge]:
-    from app.edge import Edge
-    from services.ops.answers import Answers
-
-    edge = await Edge.open(own.db.pool, own.settings.environment)
-    return Answers(own.db.pool, own.registry, own.set_up, edge, own.settings.ivan_code), edge

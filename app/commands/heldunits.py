@@ -11,6 +11,8 @@ from app.commands.showing import Json, as_json, listed, negative, say, warn
 from app.words import text
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from app.house import House
     from hoso.settings import Settings
 
@@ -76,24 +78,7 @@ def release(
     subject = read_uuid(unit) if unit is not None else None
 
     async def job(own: House) -> list[dict[str, Any]]:
-        from app import log_views
-
-        async with own.db.pool.acquire() as tx, tx.transaction():
-            rows = [
-                row
-                for row in await log_views.held(tx)
-                if (subject is None or row["unit"] == subject)
-                and (all_with is None or row["reason"] == all_with)
-                and group in (None, row["group"])
-            ]
-            chosen = [row for row in rows if not row["unsure"]]
-            if not dry_run:
-                await _release(tx, chosen, actor)
-        if not dry_run and chosen:
-            from app.edge import announce
-
-            await announce(own.db.pool, {f"held:{row['group']}" for row in chosen})
-        return rows
+        return await release_units(own, actor, subject=subject, group=group, all_with=all_with, dry_run=dry_run)
 
     rows = working(job)
     chosen = [row for row in rows if not row["unsure"]]
@@ -114,6 +99,35 @@ def release(
         if not rows:
             warn(text("nothing"))
         negative()
+
+
+async def release_units(
+    own: House,
+    actor: str,
+    *,
+    subject: UUID | None = None,
+    group: str | None = None,
+    all_with: str | None = None,
+    dry_run: bool = False,
+) -> list[dict[str, Any]]:
+    """Release what fits; those whose call has an unknown outcome (`unsure`) stay. Returns all that fit."""
+    from app import log_views
+    from app.edge import announce
+
+    async with own.db.pool.acquire() as tx, tx.transaction():
+        rows = [
+            row
+            for row in await log_views.held(tx)
+            if (subject is None or row["unit"] == subject)
+            and (all_with is None or row["reason"] == all_with)
+            and group in (None, row["group"])
+        ]
+        chosen = [row for row in rows if not row["unsure"]]
+        if not dry_run:
+            await _release(tx, chosen, actor)
+    if not dry_run and chosen:
+        await announce(own.db.pool, {f"held:{row['group']}" for row in chosen})
+    return rows
 
 
 async def _release(tx: Any, chosen: list[dict[str, Any]], actor: str) -> None:

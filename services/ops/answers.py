@@ -1,95 +1,59 @@
 """What people say to an enrolment that waits: checked against what can be answered, then put on the log.
 
-`hoso/domain/causes.py` says what each cause can be answered with. What is checked here is the picture ops has; the
-enrolment service decides: an answer that was overtaken changes nothing there, and is noted.
+What can be answered comes with the event that began the wait (`EnrolmentProgressed.answers`). What is checked here is the
+picture ops has; the enrolment service decides: an answer that was overtaken changes nothing there, and is noted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol, cast, get_args
+from collections.abc import Sequence
+from typing import Any, cast, get_args
 from uuid import UUID
 
 import asyncpg
 
 from hoso.domain.causes import CAUSES
-from hoso.domain.identifiers import BadValue, read_unit_code
-from hoso.domain.providers import read_provider
-from hoso.runtime.failures import HosoError
 from hoso.runtime.outgoing import Cause
-from hoso.runtime.steps import Step, Tell, Tx
+from hoso.runtime.steps import Tell
 from schemas.events import EnrolmentAnswered, EnrolmentCancelled
-from services.ops import views
+from schemas.units import UnitForm
+from services.ops import values, views
+from services.ops.said import Means, Said, Unanswerable
 from services.ops.views import Standing
 
 ANSWERS: tuple[str, ...] = get_args(EnrolmentAnswered.model_fields["answer"].annotation)
-WITH_VALUE = ("unit-code", "profile", "provider")
-MAY_HAVE_VALUE = (*WITH_VALUE, "filed")
-
-
-class Unanswerable(HosoError):
-    """The answer cannot be taken. `code` is for programs, `vi` the sentence in Vietnamese, str() in English."""
-
-    def __init__(self, code: str, vi: str, en: str) -> None:
-        super().__init__(en)
-        self.code = code
-        self.vi = vi
-
-
-class Registry(Protocol):
-    """The unit registry."""
-
-    async def give_code(self, tx: Any, unit: UUID, unit_code: str) -> bool:
-        """Note a unit's code. False when another unit holds it."""
-        ...
-
-
-class Profiles(Protocol):
-    """Signing profiles."""
-
-    async def profile_for(self, tx: Any, tenant: str, tax_code: str, name: str | None) -> UUID | None:
-        """The tenant's profile of that name."""
-        ...
-
-
-class Log(Protocol):
-    """The edge of the kernel."""
-
-    async def admit_many(self, tx: Tx, steps: Sequence[tuple[Cause, Step]]) -> Callable[[], None]:
-        """Write the steps; call what comes back after the commit."""
-        ...
-
-
-class Pool(Protocol):
-    """Connections."""
-
-    def acquire(self) -> AbstractAsyncContextManager[Any]:
-        """One, for the length of a `with`."""
-        ...
+WITH_VALUE = ("unit-code", "profile", "provider", "address", "treatment", "sent")
+MAY_HAVE_VALUE = (*WITH_VALUE, "filed", "accepted", "refused")
+MUST_SAY_MORE = {("transaction-missing", "filed"), ("officer-late", "accepted")}
+"""Where an answer that may have a value must: the transaction; the code that the agency granted."""
 
 
 class Answers:
     """Takes answers and cancellations."""
 
-    def __init__(self, pool: Pool, registry: Registry, profiles: Profiles, log: Log, own_provider: str = "") -> None:
-        """`own_provider`: our own I-VAN code, which nobody has to stop."""
-        self._pool = pool
-        self._registry = registry
-        self._profiles = profiles
-        self._log = log
-        self._own_provider = own_provider
+    def __init__(self, means: Means) -> None:
+        self._means = means
 
-    async def answer(
-        self, enrolment: UUID, answer: str, value: str | None, *, actor: str, tenant: str | None = None
-    ) -> Standing:
-        """Answer for `tenant` (None: the operator). Raises Unanswerable; then nothing has changed."""
+    async def answer(self, enrolment: UUID, said: Said, *, actor: str, tenant: str | None = None) -> Standing:
+        """Answer for `tenant` (None: the operator). Raises Unanswerable; then nothing has changed.
+
+        A code is sealed before the transaction that refers to it; sealed and not referred to, it is gone in two days.
+        """
+        ref = await self._seal(enrolment, said, tenant) if said.answer == "activation-code" else None
         try:
-            async with self._pool.acquire() as tx, tx.transaction():
+            async with self._means.pool.acquire() as tx, tx.transaction():
                 found = await _open(tx, enrolment, tenant)
-                checked = await self._checked(tx, found, answer, (value or "").strip() or None)
-                fact = EnrolmentAnswered(enrolment=enrolment, answer=cast(Any, answer), value=checked, actor=actor)
-                ring = await self._log.admit_many(tx, [(_cause(found), Tell(fact))])
+                _fits(found, said)
+                fact = EnrolmentAnswered(
+                    enrolment=enrolment,
+                    answer=cast(Any, said.answer),
+                    cause=found.cause,
+                    code=ref,
+                    reason=said.reason[:500],
+                    actor=actor,
+                    **await self._checked(tx, found, said),
+                )
+                ring = await self._means.log.admit_many(tx, [(_cause(found), Tell(fact))])
         except asyncpg.UniqueViolationError as error:
             raise _code_taken() from error
         ring()
@@ -97,46 +61,85 @@ class Answers:
 
     async def cancel(self, enrolment: UUID, reason: str, *, actor: str, tenant: str | None = None) -> Standing:
         """Give an enrolment up. What was begun at the agency runs to its outcome. Raises Unanswerable."""
-        async with self._pool.acquire() as tx, tx.transaction():
+        async with self._means.pool.acquire() as tx, tx.transaction():
             found = await _open(tx, enrolment, tenant)
             fact = EnrolmentCancelled(enrolment=enrolment, actor=actor, reason=reason[:500])
-            ring = await self._log.admit_many(tx, [(_cause(found), Tell(fact))])
+            ring = await self._means.log.admit_many(tx, [(_cause(found), Tell(fact))])
         ring()
         return found
 
-    async def _checked(self, tx: Any, found: Standing, answer: str, value: str | None) -> str | None:
-        """The value as the event carries it."""
-        allowed = answers_to(found)
-        if answer not in allowed:
-            raise _not_this(found, answer, allowed)
-        if value is None and (answer in WITH_VALUE or found.cause == "transaction-missing"):
+    async def _seal(self, enrolment: UUID, said: Said, tenant: str | None) -> UUID:
+        """The code in the vault, after everything that can be said against it was."""
+        async with self._means.pool.acquire() as tx, tx.transaction():
+            found = await _open(tx, enrolment, tenant)
+        _fits(found, said)
+        if not said.code:
             raise Unanswerable(
-                "value-missing", f"Câu trả lời “{answer}” cần một giá trị.", f"the answer '{answer}' needs a value"
+                "code-missing", "Câu trả lời này cần mã kích hoạt.", "this answer needs the activation code"
             )
+        code = values.code(said.code)
+        values.arrived(said.arrived_at, self._means.now())
+        return await self._means.vault.put(found.tenant, enrolment, "code", code.encode())
+
+    async def _checked(self, tx: Any, found: Standing, said: Said) -> dict[str, Any]:
+        """The fields of the event that the answer brings."""
+        value, now = (said.value or "").strip() or None, self._means.now()
+        match said.answer:
+            case "activation-code":
+                return {} if said.arrived_at is None else {"arrived_at": values.arrived(said.arrived_at, now)}
+            case "data":
+                return await self._row(tx, found, said.form)
         if value is None:
-            return None
-        if answer not in MAY_HAVE_VALUE:
+            return {}
+        match said.answer:
+            case "unit-code":
+                return {"value": await self._unit_code(tx, found, value)}
+            case "profile":
+                return {"value": await self._profile(tx, found, value)}
+            case "provider":
+                return {"value": values.provider(value, self._means.own_provider)}
+            case "address":
+                return {"value": (address := values.email(value)), **await self._contact(tx, found, address)}
+            case "treatment":
+                return {"value": values.treatment(value)}
+            case "sent":
+                return {"value": values.sent(value, now)}
+            case "accepted" if found.cause == "officer-late":
+                return {"value": values.unit_code(value)}  # the registry is asked when the enrolment hears it
+        return {"value": values.words(value)}
+
+    async def _row(self, tx: Any, found: Standing, form: UnitForm | None) -> dict[str, Any]:
+        if form is None:
             raise Unanswerable(
-                "value-unwanted", f"Câu trả lời “{answer}” không có giá trị.", f"the answer '{answer}' takes no value"
+                "fields-missing",
+                'Câu trả lời “data” cần các cột đã sửa, ví dụ {"tax_code": "0101243150-001"}.',
+                'the answer \'data\' needs the mended columns, e.g. {"tax_code": "0101243150-001"}',
             )
-        if answer == "unit-code":
-            return await self._unit_code(tx, found, value)
-        if answer == "profile":
-            return await self._profile(tx, found, value)
-        if answer == "provider":
-            return _provider(value, self._own_provider)
-        return value[:100]
+        if form.unit_code and form.unit_code != found.unit_code:
+            await self._unit_code(tx, found, form.unit_code)
+        before = await views.form_of(tx, found.unit, found.enrolment)
+        if before is not None and before.email == form.email:
+            return {"form": form}
+        return {"form": form, **await self._contact(tx, found, form.email)}
+
+    async def _contact(self, tx: Any, found: Standing, address: str) -> dict[str, Any]:
+        box = await self._means.set_up.mailbox_for(tx, found.tenant, address)
+        if box is None:
+            raise Unanswerable(
+                "mailbox-unknown",
+                f"Không có hộp thư nào đã khai báo nhận thư cho {address}; khai báo hộp thư đó (hoso mailbox add) rồi trả lời lại.",
+                f"no mailbox of this tenant receives mail for {address}: declare it (`hoso mailbox add`), then answer again",
+            )
+        return {"mailbox": box.mailbox, "contact": box.contact, "own_address": box.contact != address}
 
     async def _unit_code(self, tx: Any, found: Standing, value: str) -> str:
-        code = _read(
-            read_unit_code, value, "unit-code-bad", f"'{value}' is no unit code: 7 letters and digits such as TZ1234Z"
-        )
-        if not await self._registry.give_code(tx, found.unit, code):
+        code = values.unit_code(value)
+        if not await self._means.registry.give_code(tx, found.unit, code):
             raise _code_taken()
         return code
 
     async def _profile(self, tx: Any, found: Standing, value: str) -> str:
-        id_ = await self._profiles.profile_for(tx, found.tenant, "", value)
+        id_ = await self._means.set_up.profile_for(tx, found.tenant, "", value)
         if id_ is None:
             raise Unanswerable(
                 "profile-unknown",
@@ -148,8 +151,10 @@ class Answers:
 
 def answers_to(found: Standing) -> tuple[str, ...]:
     """What can be answered where it stands; nothing when it does not wait."""
+    if found.stage != views.WAITING:
+        return ()
     cause = CAUSES.get(found.cause or "")
-    return cause.answers if found.stage == views.WAITING and cause is not None else ()
+    return found.answers or (cause.answers if cause is not None else ())
 
 
 async def _open(tx: Any, enrolment: UUID, tenant: str | None) -> Standing:
@@ -161,9 +166,30 @@ async def _open(tx: Any, enrolment: UUID, tenant: str | None) -> Standing:
             f"there is no enrolment {enrolment}; see `hoso enrolment list`",
         )
     if found.closed:
-        vi = "đã đăng ký xong" if found.stage == "enrolled" else "đã huỷ"
+        vi = {"enrolled": "đã đăng ký xong", "stopped": "đã ngừng xong"}.get(found.stage, "đã huỷ")
         raise Unanswerable("closed", f"Hồ sơ đăng ký này {vi}.", f"enrolment {enrolment} is {found.stage} already")
     return found
+
+
+def _fits(found: Standing, said: Said) -> None:
+    """Whether this can be said here, and has its value. Raises Unanswerable."""
+    allowed = answers_to(found)
+    if said.answer not in allowed:
+        raise _not_this(found, said.answer, allowed)
+    given = bool((said.value or "").strip())
+    needed = said.answer in WITH_VALUE or (found.cause, said.answer) in MUST_SAY_MORE
+    if needed and not given:
+        raise Unanswerable(
+            "value-missing",
+            f"Câu trả lời “{said.answer}” cần một giá trị.",
+            f"the answer '{said.answer}' needs a value",
+        )
+    if given and said.answer not in MAY_HAVE_VALUE:
+        raise Unanswerable(
+            "value-unwanted",
+            f"Câu trả lời “{said.answer}” không có giá trị.",
+            f"the answer '{said.answer}' takes no value",
+        )
 
 
 def _not_this(found: Standing, answer: str, allowed: Sequence[str]) -> Unanswerable:
@@ -182,29 +208,6 @@ def _not_this(found: Standing, answer: str, allowed: Sequence[str]) -> Unanswera
         f"Không trả lời “{answer}” được ở đây; có thể: {choices or 'chỉ huỷ'}.",
         f"{said}; what can be answered: {choices or 'nothing'}, or cancel it",
     )
-
-
-def _provider(value: str, own: str) -> str:
-    code = _read(
-        read_provider,
-        value,
-        "provider-bad",
-        f"'{value}' is no provider: give its I-VAN code, its name, or VSS for the portal",
-    )
-    if not code or code == own:
-        raise Unanswerable(
-            "provider-bad",
-            "Ghi mã hoặc tên nhà cung cấp khác đang giữ đơn vị.",
-            "name the other provider that holds the unit: its I-VAN code, its name, or VSS for the portal",
-        )
-    return code
-
-
-def _read(reader: Callable[[str], Any], value: str, code: str, en: str) -> str:
-    try:
-        return str(reader(value).value)
-    except BadValue as error:
-        raise Unanswerable(code, str(error), en) from error
 
 
 def _code_taken() -> Unanswerable:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-CLOSED = ("enrolled", "cancelled")
+from schemas.events import EnrolmentAnswered, EnrolmentRequested, MailExpected
+from schemas.units import UnitForm
+
+CLOSED = ("enrolled", "stopped", "cancelled")
 WAITING = "waiting-for-person"
 
 
@@ -21,6 +25,8 @@ class Standing:
     unit_code: str | None
     stage: str
     cause: str | None
+    answers: tuple[str, ...] = ()
+    """What the enrolment said it can be answered; empty: what its cause allows."""
 
     @property
     def closed(self) -> bool:
@@ -31,17 +37,30 @@ class Standing:
 async def standing(tx: Any, enrolment: UUID, tenant: str | None) -> Standing | None:
     """The enrolment, its row locked until the transaction ends, so that two answers take turns."""
     row = await tx.fetchrow(
-        "select enrolment, unit, tenant, unit_code, stage, cause from ops.enrolment "
+        "select enrolment, unit, tenant, unit_code, stage, cause, answers from ops.enrolment "
         "where enrolment = $1 and ($2::text is null or tenant = $2) for update",
         enrolment,
         tenant,
     )
-    return None if row is None else Standing(**row)
+    return None if row is None else standing_of(row)
+
+
+def standing_of(row: Mapping[str, Any]) -> Standing:
+    """The same from a row of `find`, `listing` or `waiting`."""
+    return Standing(
+        row["enrolment"],
+        row["unit"],
+        row["tenant"],
+        row["unit_code"],
+        row["stage"],
+        row["cause"],
+        tuple(row["answers"] or ()),
+    )
 
 
 _COLUMNS = (
     "enrolment, unit, tenant, unit_code, name, request, batch, row, stage, cause, message, number, attempt, kind, "
-    "filed, employees, opened_at, changed_at"
+    "filed, employees, answers, until, method, progress, profile, purpose, opened_at, changed_at"
 )
 
 
@@ -98,3 +117,39 @@ async def waiting(db: Any, limit: int) -> Sequence[dict[str, Any]]:
         f"select {_COLUMNS} from ops.enrolment where stage = $1 order by changed_at limit $2", WAITING, limit
     )
     return [dict(row) for row in rows]
+
+
+async def form_of(db: Any, unit: UUID, enrolment: UUID) -> UnitForm | None:
+    """The data of the row as they stand: of the request that counts, or of the answer that mended it later."""
+    rows = await db.fetch(
+        "select t.type, t.data from ops.timeline t where t.unit = $1 and t.type in "
+        "('vn.hoso.enrolment.requested.v1', 'vn.hoso.enrolment.answered.v1') and ("
+        "  t.type = $3 and t.data->>'request' = (select request from ops.enrolment where enrolment = $2)"
+        "  or t.type = $4 and t.enrolment = $2 and t.data->>'form' is not null) order by t.n desc limit 1",
+        unit,
+        enrolment,
+        EnrolmentRequested.TYPE,
+        EnrolmentAnswered.TYPE,
+    )
+    return UnitForm.model_validate(json.loads(rows[0]["data"])["form"]) if rows else None
+
+
+async def mail_expected(db: Any, enrolment: UUID, about: str) -> dict[str, Any] | None:
+    """The newest attempt of an enrolment about which a mail of this kind may come; `about`: as `MailUndecided.kind`."""
+    rows = await db.fetch(
+        "select data from ops.timeline where enrolment = $1 and type = $2 order by n desc", enrolment, MailExpected.TYPE
+    )
+    kinds = _MAIL_KINDS.get(about)
+    for row in rows:
+        fact = MailExpected.model_validate_json(row["data"])
+        if kinds is None or fact.kind in kinds:
+            return {"dossier": fact.dossier, "attempt": fact.attempt}
+    return None
+
+
+_MAIL_KINDS = {
+    "activation": ("register", "first_code", "change"),
+    "stop-result": ("stop",),
+    "change-result": ("change",),
+    "unit-code-result": ("first_code",),
+}

@@ -1,0 +1,89 @@
+"""What a person types as an answer, for `hoso enrolment answer` and `hoso tasks answer`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.commands.opening import read_bytes, working
+from app.commands.showing import say
+from app.words import language, text
+
+if TYPE_CHECKING:
+    from services.ops.said import Said
+
+Answer = Annotated[
+    str,
+    typer.Argument(
+        metavar="ANSWER",
+        help="What hoso tasks show says can be answered, e.g. retry, data, unit-code, activation-code.",
+    ),
+]
+Value = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[VALUE]",
+        help='Where the answer needs one. For data the mended columns: \'{"tax_code": "…"}\' or @FILE.',
+    ),
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why, for the record.")]
+ArrivedAt = Annotated[
+    str | None,
+    typer.Option(
+        "--arrived-at",
+        metavar="TIME",
+        help="For activation-code: when its mail came, e.g. 2026-03-02T09:15 (Vietnam). Default: now.",
+    ),
+]
+
+
+def given(answer: str, value: str | None, reason: str, arrived_at: str | None) -> tuple[Said, dict[str, Any] | None]:
+    """The answer, and the mended columns of `data`. An activation code is asked for, or read from stdin; never typed as an argument."""
+    from services.ops.said import Said
+
+    fields = None
+    code = None
+    if answer == "data":
+        from app.mending import read_fields
+
+        written = value or ""
+        fields = read_fields(read_bytes(Path(written[1:])).decode("utf-8") if written.startswith("@") else written)
+        value = None
+    if answer == "activation-code":
+        if value is not None:
+            raise typer.BadParameter(text("answer.code-shown"))
+        code = str(typer.prompt(text("prompt.code"), hide_input=True))
+    return Said(answer, value, reason, code, _time(arrived_at)), fields
+
+
+def _time(written: str | None) -> Any:
+    from datetime import datetime
+
+    if written is None:
+        return None
+    try:
+        return datetime.fromisoformat(written)
+    except ValueError as error:
+        raise typer.BadParameter(text("time.bad", given=written)) from error
+
+
+def for_everybody(said: Said, code: str | None) -> None:
+    """After a treatment for one case: how the code is given the same for all."""
+    from app.answering import for_all
+
+    row = for_all(said, code)
+    if row:
+        say(text("answer.for-all", row=row))
+
+
+def in_words(job: Any) -> Any:
+    """Run; a refused answer in the language of this process."""
+    from hoso.runtime.failures import HosoError
+    from services.ops.said import Unanswerable
+
+    try:
+        return working(job)
+    except Unanswerable as error:
+        raise HosoError(error.vi if language() == "vi" else str(error)) from error

@@ -1,0 +1,28 @@
+"""The Vietnamese help of tasks, checklists and outgoing messages; `app.help_vi` puts it on the commands."""
+
+from __future__ import annotations
+
+COMMANDS: dict[str, str] = {
+    "tasks": "Mọi việc đang chờ người, và cách trả lời.",
+    "tasks list": "Các việc đang mở, việc sắp hết hạn trước. Mã kết thúc 1 khi không có.",
+    "tasks show": "Một việc: chuyện gì đã xảy ra, cần làm gì, trả lời được gì, ai đang giữ. Mã kết thúc 1 khi không có.",
+    "tasks answer": "Trả lời một việc; hoso tasks show cho biết trả lời được gì. Mã kích hoạt được hỏi, hoặc đọc từ "
+    "stdin.\n\n"
+    "Thư chưa rõ: assign và số thứ tự của hồ sơ, hoặc số đăng ký. Đơn vị bị giữ: release.",
+    "tasks code": "Mã kích hoạt mà người phải tự nhập trên cổng, khi cổng kết nối không nhận mã. Ai đã xem được ghi lại.",
+    "tasks assign": "Giao một việc cho một người. Việc vẫn mở cho đến khi được trả lời, hoặc tự xong.",
+}
+
+OPTIONS: dict[str, str] = {
+    "What hoso tasks show says can be answered, e.g. retry, data, unit-code, activation-code.": "Một trong những câu mà "
+    "hoso tasks show nêu, ví dụ retry, data, unit-code, activation-code.",
+    'Where the answer needs one. For data the mended columns: \'{"tax_code": "…"}\' or @FILE.': "Khi câu trả lời cần giá "
+    'trị. Với data là các cột đã sửa: \'{"tax_code": "…"}\' hoặc @TỆP.',
+    "For activation-code: when its mail came, e.g. 2026-03-02T09:15 (Vietnam). Default: now.": "Với activation-code: thư "
+    "đến lúc nào, ví dụ 2026-03-02T09:15 (giờ Việt Nam). Mặc định: bây giờ.",
+    "Only of this cause, e.g. provider, unit-held.": "Chỉ việc vì lý do này, ví dụ provider, unit-held.",
+    "Only those given to this person.": "Chỉ việc giao cho người này.",
+    "The task's id, or its first characters, from hoso tasks list.": "Số của việc, hoặc các ký tự đầu của nó, từ hoso "
+    "tasks list.",
+    "Who does it; nobody when left out.": "Giao cho ai; bỏ trống là không giao cho ai.",
+}
