@@ -20,10 +20,13 @@ _ROWS = (
         "unit-code-held",
         "Mã đơn vị cần được đối chiếu trước khi đăng ký",
         "Liên hệ bộ phận hỗ trợ để đối chiếu mã đơn vị",
-        (),
+        ("unit-code",),
     ),
     Cause(
-        "no-unit-code", "Đơn vị chưa có mã đơn vị", "Xin cấp mã tại cơ quan BHXH rồi nhập mã được cấp", ("unit-code",)
+        "no-unit-code",
+        "Đơn vị chưa có mã đơn vị",
+        "Xin cấp mã tại cơ quan BHXH rồi nhập mã được cấp",
+        ("unit-code", "data"),
     ),
     Cause(
         "no-profile",
@@ -40,7 +43,12 @@ _ROWS = (
     Cause(
         "certificate", "Cơ quan BHXH từ chối chữ ký số", "Kiểm tra lại chữ ký số sau đó nộp lại", ("retry", "profile")
     ),
-    Cause("data", "Cơ quan BHXH từ chối thông tin của hồ sơ", "Hủy đăng ký này, sửa dòng và gửi lại", ("retry",)),
+    Cause(
+        "data",
+        "Cơ quan BHXH từ chối thông tin của hồ sơ",
+        "Sửa dòng trong bảng rồi gửi lại, hoặc sửa tại đây",
+        ("data", "retry"),
+    ),
     Cause(
         "provider",
         "Không rõ đơn vị đang dùng nhà cung cấp nào",
@@ -51,7 +59,7 @@ _ROWS = (
         "unknown-code",
         "Cơ quan BHXH trả về mã lỗi chưa rõ cách xử lý",
         "Đọc nội dung lỗi rồi quyết định nộp lại hoặc hủy",
-        ("retry",),
+        ("treatment", "retry", "data"),
     ),
     Cause(
         "still-held",
@@ -108,11 +116,19 @@ _ROWS = (
         "activation-mail-missing",
         "Không nhận được email mã kích hoạt sau nhiều lần nộp",
         "Kiểm tra địa chỉ email, thư rác, rồi nộp lại",
-        ("retry",),
+        ("retry", "address", "activation-code"),
     ),
-    Cause("code-expired", "Mã kích hoạt hết hạn nhiều lần", "Kiểm tra hộp thư nhận mã rồi nộp lại", ("retry",)),
     Cause(
-        "wrong-code", "Cơ quan BHXH không chấp nhận mã kích hoạt", "Kiểm tra email mã kích hoạt rồi nộp lại", ("retry",)
+        "code-expired",
+        "Mã kích hoạt hết hạn nhiều lần",
+        "Kiểm tra hộp thư nhận mã rồi nộp lại",
+        ("retry", "address", "activation-code"),
+    ),
+    Cause(
+        "wrong-code",
+        "Cơ quan BHXH không chấp nhận mã kích hoạt",
+        "Kiểm tra email mã kích hoạt rồi nộp lại",
+        ("retry", "activation-code"),
     ),
     Cause(
         "activation-uncertain",
@@ -121,12 +137,56 @@ _ROWS = (
         ("continue", "retry"),
     ),
     Cause("roster-failed", "Không lấy được danh sách lao động", "Thử lại, hoặc bỏ qua bước này", ("retry", "continue")),
+    Cause(
+        "paper-form",
+        "Tỉnh/thành phố này chưa nhận hồ sơ cấp mã lần đầu bằng điện tử",
+        "In tờ khai TK3-TS (hoso unit form), ký, nộp qua bưu điện hoặc bộ phận một cửa rồi trả lời sent kèm cách nộp và ngày nộp",
+        ("sent", "unit-code", "data"),
+    ),
+    Cause(
+        "paper-code",
+        "Hồ sơ giấy đã nộp, chờ cơ quan BHXH cấp mã đơn vị",
+        "Khi nhận được mã đơn vị, nhập mã đó",
+        ("unit-code",),
+    ),
+    Cause(
+        "first-code-refused",
+        "Cơ quan BHXH từ chối cấp mã đơn vị",
+        "Sửa thông tin theo lý do từ chối rồi gửi lại hồ sơ xin cấp mã",
+        ("data", "retry"),
+    ),
+    Cause(
+        "officer-late",
+        "Quá hạn mà cơ quan BHXH chưa trả lời hồ sơ xin cấp mã",
+        "Hỏi cơ quan BHXH: đã cấp trả lời accepted kèm mã đơn vị, từ chối trả lời refused kèm lý do, còn xử lý trả lời continue",
+        ("accepted", "refused", "continue"),
+    ),
+    Cause(
+        "change-refused",
+        "Cơ quan BHXH từ chối hồ sơ thay đổi thông tin",
+        "Sửa thông tin theo lý do từ chối rồi gửi lại",
+        ("data", "retry"),
+    ),
+    Cause(
+        "change-late",
+        "Quá hạn mà cơ quan BHXH chưa trả lời hồ sơ thay đổi thông tin",
+        "Hỏi cơ quan BHXH: đã chấp nhận trả lời accepted, từ chối trả lời refused kèm lý do, còn xử lý trả lời continue",
+        ("accepted", "refused", "continue"),
+    ),
+    Cause(
+        "activate-by-hand",
+        "Cổng kết nối này không kích hoạt được; cần kích hoạt trên Cổng dịch vụ công trước khi mã hết hạn",
+        "Lấy mã (hoso tasks code), nhập mã trên trang kích hoạt rồi trả lời activated",
+        ("activated", "retry"),
+    ),
 )
 CAUSES = {row.name: row for row in _ROWS}
 
 REFUSED = {
     "already-enrolled": "Đơn vị này đã đăng ký xong",
     "already-open": "Đơn vị này đang có một đăng ký đang xử lý",
+    "stop-not-allowed": "Chỉ được ngừng nhà cung cấp cũ khi chưa đăng ký, hoặc khi lần đăng ký gần nhất bị từ chối vì CE007 hay CE044",
+    "not-enrolled": "Đơn vị này chưa đăng ký xong nên chưa có gì để thay đổi",
     "already-filed": "Hồ sơ đã nộp cho cơ quan BHXH nên không thay đổi thông tin được nữa",
 }
 """Why a request was refused by the enrolment it met."""

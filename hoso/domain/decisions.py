@@ -7,37 +7,38 @@ its §2. The moves themselves are in `moves.py`, the words in `told.py`.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from hoso.domain.causes import CAUSES
-from hoso.domain.identifiers import BadValue, read_unit_code
 from hoso.domain.moves import (
     Answer,
     Decided,
     Forget,
     Remind,
     activate,
+    activated,
     anew,
     await_mail,
-    begin,
+    coded,
+    effective,
     enrolled,
-    fetch,
+    granted,
     prepare,
     refused,
-    reminder,
-    stop,
     stopped,
+    turned_down,
     wait,
 )
+from hoso.domain.people import answered, cancelled, replaced, requested
 from hoso.domain.states import (
-    OPEN,
     Activating,
+    AgencyReview,
     AwaitingCode,
+    AwaitingResult,
     AwaitingStopMail,
+    AwaitingTurn,
     Cancelled,
     Case,
     Code,
@@ -46,48 +47,78 @@ from hoso.domain.states import (
     Filed,
     Filing,
     New,
+    NotingCode,
     Signing,
     State,
+    Stopped,
     Waiting,
     stands,
 )
-from hoso.domain.told import Rules, progress, refusal
+from hoso.domain.told import Rules, progress
+from hoso.domain.waits import TIMER, looked, rang, timer
 from schemas import events as e
 from schemas.envelope import Event, Fact
-from schemas.units import PORTAL
 
 __all__ = ["Answer", "Decided", "Forget", "Remind", "Rules", "decide"]
 
-# The timer each waiting state keeps; leaving the state forgets it.
-_REMINDERS = {"awaiting-stop-mail": "stop-mail", "awaiting-code": "activation-mail"}
-
 _NOT_SEEN = ("filing-uncertain", "filing-failed")  # they end with the first sign that the agency has it after all
+_SETTLED = (AwaitingStopMail, AwaitingCode, AwaitingResult, Activating, AgencyReview, NotingCode, Fetching, Enrolled)
+_CODE_IS_MOOT = ("roster-failed", "officer-late", "unit-code-held", "first-code-refused")
+"""Waits in which the activation is behind us: a code that comes now opens nothing."""
+_FIRST_CODE = (AwaitingCode, Activating, AgencyReview)
+"""Where the officer's word on a first-time dossier may find it: his mail may be faster than ours about the activation."""
 
 
 def decide(rules: Rules, state: State, event: Event[Any], now: datetime) -> Decided:
     """What follows. `now` is the event's time on the world's clock."""
     fact = event.data
     decided = _decide(rules, state, fact, now)
-    if decided is not None:
-        following, answers = decided
-        timer = _REMINDERS.get(state.at)
-        if timer is not None and following.at != state.at:
-            answers = [*answers, Forget(timer)]
-        return following, answers
-    enrolment = event.correlationid if isinstance(state, New) else state.case.enrolment
-    return state, [e.NoteTaken(enrolment=enrolment, state=state.at, event=fact.TYPE, event_id=event.id)]
+    if decided is None:
+        enrolment = event.correlationid if isinstance(state, New) else state.case.enrolment
+        return state, [e.NoteTaken(enrolment=enrolment, state=state.at, event=fact.TYPE, event_id=event.id)]
+    following, answers = decided
+    if isinstance(following, Waiting) and following.since is None:
+        following = replace(following, since=now)
+    following, ended = _turn_ended(following)
+    return following, [*answers, *ended, *_timers(rules, state, following)]
+
+
+def _turn_ended(state: State) -> Decided:
+    """A first-time dossier keeps its turn while a mail about it may come; the next of its name goes afterwards."""
+    if isinstance(state, New) or state.case.turn is None:
+        return state, []
+    first = state.filing is not None and state.filing.kind == "first_code" and state.filing.dossier == state.case.turn
+    keeps = isinstance(state, AwaitingTurn | Signing | Filed | AwaitingCode | Activating)
+    keeps = keeps or (isinstance(state, Waiting) and stands(state))
+    if first and keeps:
+        return state, []
+    ended = e.TurnEnded(enrolment=state.case.enrolment, dossier=state.case.turn)
+    return replace(state, case=replace(state.case, turn=None)), [ended]
+
+
+def _timers(rules: Rules, before: State, after: State) -> list[Answer]:
+    """The one timer follows the state."""
+    was, now = timer(rules, before), timer(rules, after)
+    if now is not None:
+        return [now] if now != was else []
+    return [Forget(TIMER)] if was is not None else []
 
 
 def _decide(rules: Rules, state: State, fact: Fact, now: datetime) -> Decided | None:
     if isinstance(fact, e.EnrolmentRequested):
-        return _requested(rules, state, fact, now)
+        return requested(rules, state, fact, now)
     if isinstance(state, New) or getattr(fact, "enrolment", None) != state.case.enrolment:
         return None
     match fact:
         case e.EnrolmentCancelled():
-            return _cancelled(state)
+            return cancelled(state)
         case e.EnrolmentAnswered():
-            return _answered(rules, state, fact, now) if isinstance(state, Waiting) else None
+            return answered(rules, state, fact, now) if isinstance(state, Waiting) else None
+        case e.CertificateReplaced():
+            return replaced(rules, state, fact, now)
+        case e.TurnGranted():
+            if isinstance(state, AwaitingTurn) and state.filing.dossier == fact.dossier:
+                return prepare(rules, state.case, state.filing, now)
         case e.DossierSigned():
             return _signed(state, fact)
         case e.SigningRefused():
@@ -101,10 +132,18 @@ def _decide(rules: Rules, state: State, fact: Fact, now: datetime) -> Decided | 
             return _uncertain(state, fact)
         case e.StopResultArrived():
             return _stop_result(rules, state, fact, now)
+        case e.ChangeResultArrived():
+            return _change_result(state, fact)
+        case e.UnitCodeResultArrived():
+            return _unit_code_result(state, fact)
+        case e.UnitCodeNoted():
+            return _unit_code_noted(rules, state, fact, now)
         case e.ActivationCodeArrived():
             return _code_arrived(state, fact)
         case e.ActivationAnswered():
             return _activation(rules, state, fact, now)
+        case e.StatusAnswered():
+            return looked(state, fact)
         case e.RosterFetched():
             if isinstance(state, Fetching) or (isinstance(state, Waiting) and state.cause == "roster-failed"):
                 assert state.filing is not None
@@ -113,65 +152,12 @@ def _decide(rules: Rules, state: State, fact: Fact, now: datetime) -> Decided | 
             if isinstance(state, Fetching):
                 return wait(state.case, "roster-failed", fact.text, state.filing)
         case e.ReminderDue():
-            return _reminded(rules, state, fact, now)
+            return rang(rules, state, fact, now)
     return None
 
 
 def _about(filing: Filing | None, fact: Any) -> bool:
     return filing is not None and (filing.dossier, filing.attempt) == (fact.dossier, fact.attempt)
-
-
-# --- requests ---------------------------------------------------------------------------------------------------
-
-
-def _requested(rules: Rules, state: State, fact: e.EnrolmentRequested, now: datetime) -> Decided:
-    provider = fact.form.current_provider if fact.form.current_provider != rules.ivan_code else None
-    case = Case(
-        enrolment=fact.enrolment,
-        request=fact.request,
-        form=fact.form,
-        mailbox=fact.mailbox,
-        contact=fact.contact,
-        profile=fact.profile,
-        batch=fact.batch,
-        row=fact.row,
-        foreign=fact.foreign,
-        provider=provider,
-    )
-    if isinstance(state, New):
-        return begin(rules, case, now)
-    old = state.case
-    if fact.request in (old.request, *old.superseded):
-        return state, []  # the very same request, told again
-    case = replace(case, superseded=(*old.superseded, old.request))
-    if isinstance(state, Cancelled):
-        # The unit goes on counting: no dossier id, code or name of a call is ever used a second time.
-        case = replace(case, dossiers=old.dossiers, tried=old.tried, rosters=old.rosters, earlier=old.earlier)
-        return begin(rules, case, now)
-    if isinstance(state, Enrolled):
-        return state, [refusal(fact, old, "already-enrolled")]
-    case = _amended(case, old)
-    if (case.form, case.profile, case.foreign) == (old.form, old.profile, old.foreign):
-        return state, [refusal(fact, old, "already-open")]
-    if old.filed:
-        return state, [refusal(fact, old, "already-filed")]
-    return begin(rules, case, now)  # nothing was filed; a signature under way belongs to an attempt nobody will file
-
-
-def _amended(case: Case, old: Case) -> Case:
-    """The new data in the old enrolment. What a person has answered stays where the row says nothing."""
-    form = case.form
-    if form.unit_code is None:
-        form = form.model_copy(update={"unit_code": old.form.unit_code})
-    return replace(
-        case,
-        enrolment=old.enrolment,
-        dossiers=old.dossiers,
-        earlier=old.earlier,
-        form=form,
-        contact=old.contact if form.email == old.form.email else case.contact,
-        profile=old.profile if case.profile is None and form.tax_code == old.form.tax_code else case.profile,
-    )
 
 
 # --- signed, filed, answered ------------------------------------------------------------------------------------
@@ -195,13 +181,14 @@ def _signed(state: State, fact: e.DossierSigned) -> Decided | None:
         sha256=fact.sha256,
         mailbox=case.mailbox,
         contact=case.contact,
+        own_address=case.own_address,
     )
-    filed = Filed(case, replace(state.filing, handed=True))
+    filed = Filed(case, replace(state.filing, handed=True, method=fact.method))
     return filed, [asked, progress(filed)]
 
 
 def _received(rules: Rules, state: State, fact: e.DossierReceived, now: datetime) -> Decided | None:
-    if isinstance(state, New | Cancelled) or state.filing is None or not _about(state.filing, fact):
+    if isinstance(state, New | Cancelled | Stopped) or state.filing is None or not _about(state.filing, fact):
         return None
     filing = state.filing.numbered(fact.transaction, fact.number)
     match state:
@@ -209,26 +196,33 @@ def _received(rules: Rules, state: State, fact: e.DossierReceived, now: datetime
             return activate(state.case, filing, code)
         case Filed() | Waiting(cause="filing-uncertain" | "filing-failed"):
             return await_mail(rules, state.case, filing, now)
-        case AwaitingStopMail() | AwaitingCode() | Activating() | Fetching() | Enrolled():
+        case _ if isinstance(state, _SETTLED):
             return replace(state, filing=filing), []
     return None
 
 
 def _agency_decided(rules: Rules, state: State, fact: e.DossierDecided, now: datetime) -> Decided | None:
     """Accepted is not the end: the mail is. Accepted and the mail may come in either order."""
-    if isinstance(state, New | Cancelled) or state.filing is None or not _about(state.filing, fact):
+    if isinstance(state, New | Cancelled | Stopped) or state.filing is None or not _about(state.filing, fact):
         return None
     filing = state.filing.numbered(None, fact.number)
     open_question = isinstance(state, Filed) or (isinstance(state, Waiting) and state.cause in _NOT_SEEN)
+    late = isinstance(state, Waiting) and state.cause in ("officer-late", "change-late")
     if fact.accepted:
+        if filing.kind == "change" and (open_question or late or isinstance(state, AwaitingResult)):
+            return effective(state.case, filing)
+        if fact.unit_code and filing.kind == "first_code" and (late or isinstance(state, _FIRST_CODE)):
+            return granted(state.case, filing, fact.unit_code)
         if isinstance(state, Filed) and state.code is not None:
             return activate(state.case, filing, state.code)
         if open_question:
             return await_mail(rules, state.case, filing, now)
-        if isinstance(state, AwaitingStopMail | AwaitingCode | Activating | Fetching | Enrolled):
+        if isinstance(state, _SETTLED):
             return replace(state, filing=filing), []
         return None
-    if not (open_question or isinstance(state, AwaitingStopMail | AwaitingCode)):
+    if not (
+        open_question or late or isinstance(state, AwaitingStopMail | AwaitingCode | AwaitingResult | AgencyReview)
+    ):
         return None
     following = refused(rules, state.case, filing, fact.code, fact.text, now)
     earlier = isinstance(state, Filed) and state.code is not None and state.code.attempt < filing.attempt
@@ -272,16 +266,61 @@ def _stop_result(rules: Rules, state: State, fact: e.StopResultArrived, now: dat
     return wait(state.case, "stop-refused", fact.text, filing)
 
 
+def _change_result(state: State, fact: e.ChangeResultArrived) -> Decided | None:
+    """The agency's word on a change, whichever way it comes first."""
+    if isinstance(state, New | Cancelled | Stopped) or state.filing is None:
+        return None
+    filing = state.filing
+    if filing.kind != "change" or filing.dossier != fact.dossier or not filing.may_answer(fact.attempt):
+        return None
+    waits = isinstance(state, Filed | AwaitingResult) or (
+        isinstance(state, Waiting) and state.cause in (*_NOT_SEEN, "change-late", "duplicate")
+    )
+    if fact.accepted and (waits or isinstance(state, Signing)):
+        return effective(state.case, filing)
+    if not fact.accepted and waits and fact.attempt == filing.attempt:
+        return turned_down(state.case, filing, fact.text)
+    return None
+
+
+def _unit_code_result(state: State, fact: e.UnitCodeResultArrived) -> Decided | None:
+    """The officer's mail: the unit's code, or why there is none (B17)."""
+    if isinstance(state, New | Cancelled | Stopped) or state.filing is None:
+        return None
+    filing = state.filing
+    if filing.kind != "first_code" or filing.dossier != fact.dossier or not filing.may_answer(fact.attempt):
+        return None
+    if not isinstance(state, (*_FIRST_CODE, Filed, Waiting)):
+        return None
+    if fact.granted and fact.unit_code:
+        return granted(state.case, filing, fact.unit_code)
+    answered_already = isinstance(state, Waiting) and state.cause in ("first-code-refused", "signing", "certificate")
+    if fact.granted or answered_already or fact.attempt != filing.attempt:
+        return None
+    return turned_down(state.case, filing, fact.text)
+
+
+def _unit_code_noted(rules: Rules, state: State, fact: e.UnitCodeNoted, now: datetime) -> Decided | None:
+    """The granted code is the unit's: the agency is told by a change dossier (B19, B20)."""
+    if not isinstance(state, NotingCode) or state.unit_code != fact.unit_code:
+        return None
+    if fact.foreign:
+        return wait(state.case, "unit-code-held", fact.unit_code, state.filing)
+    return coded(rules, state.case, fact.unit_code, now)
+
+
 def _code_arrived(state: State, fact: e.ActivationCodeArrived) -> Decided | None:
     return _code_came(state, fact.dossier, Code(fact.code, fact.attempt, fact.expires_at))
 
 
 def _code_came(state: State, dossier: UUID, code: Code) -> Decided | None:
     """A code is used as soon as it can be: activating with a late one is better than filing once more."""
-    if isinstance(state, New | Cancelled) or state.filing is None or state.filing.dossier != dossier:
+    if isinstance(state, New | Cancelled | Stopped) or state.filing is None or state.filing.dossier != dossier:
         return None
     if not state.filing.may_answer(code.attempt) or code.ref in state.case.tried:
         return None
+    if state.filing.kind == "change":
+        return _code_after_change(state, code)
     match state:
         case Filed(code=held):  # the receipt names the transaction, and settles whether a later code is due
             return (replace(state, code=code), []) if code.supersedes(held) else None
@@ -289,13 +328,22 @@ def _code_came(state: State, dossier: UUID, code: Code) -> Decided | None:
             return (replace(state, newer=code), []) if code.supersedes(given) and code.supersedes(held) else None
         case Signing() | AwaitingCode():
             return activate(state.case, state.filing, code)
-        case Waiting(cause="transaction-missing", code=held):
+        case Waiting(cause="transaction-missing" | "activate-by-hand", code=held):
             return (replace(state, code=code), []) if code.supersedes(held) else None
         case Waiting(cause=cause) if cause in _NOT_SEEN and state.filing.transaction_of(code.attempt) is None:
             return wait(state.case, "transaction-missing", "", state.filing, code)
-        case Waiting(cause=cause, text=text) if cause != "roster-failed":
+        case Waiting(cause=cause, text=text) if cause not in _CODE_IS_MOOT:
             return activate(state.case, state.filing, code, asked=(cause, text))
     return None
+
+
+def _code_after_change(state: State, code: Code) -> Decided | None:
+    """It is given to the agency when it comes and awaited by nobody (domain.md §6.3): where the unit stands does not change."""
+    if not isinstance(state, AwaitingResult | Fetching | Enrolled):
+        return None
+    activating, answers = activate(state.case, state.filing, code)
+    assert isinstance(activating, Activating)
+    return replace(state, case=activating.case), [a for a in answers if isinstance(a, e.ActivationAsked)]
 
 
 def _activation(rules: Rules, state: State, fact: e.ActivationAnswered, now: datetime) -> Decided | None:
@@ -306,11 +354,13 @@ def _activation(rules: Rules, state: State, fact: e.ActivationAnswered, now: dat
         return None
     said = " – ".join(part for part in (fact.code, fact.text) if part)
     if fact.outcome == "activated":
-        return fetch(case, filing)
+        return activated(rules, case, filing, now)
     if state.newer is not None:  # harmless also when the outcome is unknown: activating twice is activating once
         return activate(case, filing, state.newer, state.asked)
     if fact.outcome == "unknown":
         return wait(case, "activation-uncertain", said, filing)
+    if fact.outcome == "unsupported":  # the code stays sealed for the person who does it on the portal
+        return wait(case, "activate-by-hand", said, filing, code)
     if state.asked is not None:
         return wait(case, *state.asked, filing)
     if not filing.handed:  # a late code came while this attempt was being signed
@@ -328,74 +378,3 @@ def _failed(rules: Rules, case: Case, filing: Filing, outcome: str, said: str, n
     if outcome == "wrong-code" and case.wrong_codes < rules.wrong_codes:
         return await_mail(rules, case, filing, now)
     return wait(case, "wrong-code", said, filing)
-
-
-def _reminded(rules: Rules, state: State, fact: e.ReminderDue, now: datetime) -> Decided | None:
-    """A timer names its attempt: one that was overtaken changes nothing, one from an earlier wait is set anew."""
-    if not isinstance(state, AwaitingStopMail | AwaitingCode) or not _about(state.filing, fact):
-        return None
-    if fact.name != _REMINDERS[state.at]:
-        return None
-    if now < state.until:
-        return state, [reminder(state)]
-    cause = "stop-mail-missing" if isinstance(state, AwaitingStopMail) else "activation-mail-missing"
-    return anew(rules, state.case, state.filing, cause, "", now)
-
-
-# --- people -----------------------------------------------------------------------------------------------------
-
-
-def _answered(rules: Rules, state: Waiting, fact: e.EnrolmentAnswered, now: datetime) -> Decided | None:
-    """An answer fits when the cause asks for it and its value can be used; any other is noted."""
-    if fact.answer not in CAUSES[state.cause].answers:
-        return None
-    case, filing = state.case, state.filing
-    match fact.answer, (fact.value or "").strip():
-        case "unit-code", value if (code := _unit_code(value)) is not None:
-            return begin(rules, replace(case, form=case.form.model_copy(update={"unit_code": code})), now)
-        case "profile", value if (profile := _uuid(value)) is not None:
-            case = replace(case, profile=profile)
-            return prepare(rules, case, filing.again(), now) if filing else begin(rules, case, now)
-        case "provider", value if filing and _is_provider(value) and value != rules.ivan_code:
-            refused_one = filing.dossier if filing.kind == "register" else filing.supersedes
-            return stop(rules, replace(case, stopped=()), value, refused_one, now)
-        case "filed", value if filing:
-            filing = filing.numbered(value, None)
-            return activate(case, filing, state.code) if state.code else await_mail(rules, case, filing, now)
-        case "continue", _ if filing and filing.kind == "stop":
-            return stopped(rules, case, filing, now)
-        case "continue", _ if filing and state.cause == "activation-uncertain":
-            return fetch(case, filing)
-        case "continue", _ if filing and state.cause == "roster-failed":
-            return enrolled(case, filing, None)
-        case "retry", _ if filing and state.cause == "roster-failed":
-            return fetch(case, filing)
-        case "not-filed", _ if state.cause == "earlier-filing":
-            return begin(rules, replace(case, earlier=False), now)
-        case (("retry" | "not-filed"), _) if filing:
-            case = replace(case, system_errors=0, unanswered=0, wrong_codes=0)
-            return prepare(rules, case, filing.again(), now)
-    return None
-
-
-def _unit_code(value: str) -> str | None:
-    with suppress(BadValue):
-        return read_unit_code(value).value
-    return None
-
-
-def _uuid(value: str) -> UUID | None:
-    with suppress(ValueError):
-        return UUID(value)
-    return None
-
-
-def _is_provider(value: str) -> bool:
-    return value == PORTAL or (len(value) == 5 and value.isascii() and value.isdigit())
-
-
-def _cancelled(state: State) -> Decided | None:
-    if not isinstance(state, OPEN):
-        return None
-    cancelled = Cancelled(replace(state.case, earlier=stands(state)), state.filing)
-    return cancelled, [progress(cancelled)]

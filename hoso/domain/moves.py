@@ -15,21 +15,26 @@ from hoso.domain.providers import provider_in
 from hoso.domain.rejections import Treatment
 from hoso.domain.states import (
     Activating,
+    AgencyReview,
     AwaitingCode,
+    AwaitingResult,
     AwaitingStopMail,
+    AwaitingTurn,
     Case,
     Code,
     Enrolled,
     Fetching,
     Filing,
+    NotingCode,
     Signing,
     State,
+    Stopped,
     Waiting,
 )
 from hoso.domain.told import Rules, payload, progress
 from schemas import events as e
 from schemas.envelope import Fact
-from schemas.units import PORTAL
+from schemas.units import PORTAL, Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +67,31 @@ def begin(rules: Rules, case: Case, now: datetime) -> Decided:
     if case.foreign:
         return wait(case, "unit-code-held", "")
     if case.form.unit_code is None:
-        return wait(case, "no-unit-code", "")
+        return _first_code(rules, case, now)
     if case.profile is None:
         return wait(case, "no-profile", f"Mã số thuế {case.form.tax_code}")
+    if case.form.purpose == "stop" and case.provider is None:
+        return wait(case, "provider", "")
     case, filing = case.open("stop" if case.provider else "register")
     return prepare(rules, case, filing, now)
 
 
+def _first_code(rules: Rules, case: Case, now: datetime) -> Decided:
+    """A unit that never took part applies for its code, electronically or on paper (B3, B21)."""
+    if case.form.first_time is None:
+        return wait(case, "no-unit-code", "")
+    if rules.routes.channel(case.form.province, now) == "paper":
+        return wait(case, "paper-form", "")
+    if case.profile is None:
+        return wait(case, "no-profile", f"Mã số thuế {case.form.tax_code}")
+    case, filing = case.open("first_code")
+    return prepare(rules, case, filing, now)
+
+
 def prepare(rules: Rules, case: Case, filing: Filing, now: datetime) -> Decided:
-    """Have an attempt put into XML and signed, always anew (A21)."""
+    """Have an attempt put into XML and signed, always anew (A21). A first-time dossier waits for its turn before."""
+    if filing.kind == "first_code" and not case.own_address and case.turn != filing.dossier:
+        return _take_turn(case, filing)
     assert case.profile is not None, "an enrolment without a profile does not begin"
     prepared = e.DossierPrepared(
         enrolment=case.enrolment,
@@ -82,6 +103,40 @@ def prepare(rules: Rules, case: Case, filing: Filing, now: datetime) -> Decided:
     )
     state = Signing(case, filing)
     return state, [prepared, progress(state)]
+
+
+def _take_turn(case: Case, filing: Filing) -> Decided:
+    """All first-time mails say DKTGLD: of one name and mailbox one dossier waits at a time (domain.md §6.2).
+
+    A dossier asks once: one that gave its turn back goes on as a new dossier."""
+    if filing.attempt > 1:
+        case, filing = case.open("first_code", supersedes=filing.dossier)
+    state = AwaitingTurn(replace(case, turn=filing.dossier), filing)
+    before = [e.TurnEnded(enrolment=case.enrolment, dossier=case.turn)] if case.turn else []
+    asked = e.TurnAsked(
+        enrolment=case.enrolment,
+        dossier=filing.dossier,
+        mailbox=case.mailbox,
+        contact=case.contact,
+        unit_name=case.form.name,
+    )
+    return state, [*before, asked, progress(state)]
+
+
+def mended(rules: Rules, case: Case, filing: Filing | None, now: datetime) -> Decided:
+    """The row was mended: a new dossier in place of the refused one (A20, B18)."""
+    if filing is None or (filing.kind == "first_code" and case.form.first_time is None):
+        return begin(rules, case, now)
+    if filing.kind == "register" and case.provider:
+        return stop(rules, case, case.provider, filing.dossier, now)
+    case, following = case.open(filing.kind, supersedes=filing.dossier)
+    return prepare(rules, case, following, now)
+
+
+def change(rules: Rules, case: Case, changes: tuple[Change, ...], now: datetime) -> Decided:
+    """Tell the agency what is new about a unit that has its code (B20, domain.md §3.5)."""
+    case, filing = replace(case, changes=changes).open("change")
+    return prepare(rules, case, filing, now)
 
 
 def anew(rules: Rules, case: Case, filing: Filing, cause: str, said: str, now: datetime) -> Decided:
@@ -97,28 +152,33 @@ def anew(rules: Rules, case: Case, filing: Filing, cause: str, said: str, now: d
 
 def await_mail(rules: Rules, case: Case, filing: Filing, now: datetime) -> Decided:
     """The agency has the attempt: its mail says what comes next (A14, A22)."""
-    stop = filing.kind == "stop"
-    until = now + (rules.stop_mail_wait if stop else rules.activation_mail_wait)
-    state = AwaitingStopMail(case, filing, until) if stop else AwaitingCode(case, filing, until)
-    return state, [reminder(state), progress(state)]
-
-
-def reminder(state: AwaitingStopMail | AwaitingCode) -> Remind:
-    """The timer of a state that waits for a mail; it names the attempt."""
-    case, filing = state.case, state.filing
-    due = e.ReminderDue(
-        enrolment=case.enrolment,
-        name="stop-mail" if isinstance(state, AwaitingStopMail) else "activation-mail",
-        dossier=filing.dossier,
-        attempt=filing.attempt,
-    )
-    return Remind(due.name, state.until, due)
+    state: AwaitingStopMail | AwaitingCode | AwaitingResult
+    match filing.kind:
+        case "stop":
+            state = AwaitingStopMail(case, filing, now + rules.stop_mail_wait)
+        case "change":
+            state = AwaitingResult(case, filing, rules.workdays.after(now, rules.officer_days))
+        case _:
+            state = AwaitingCode(case, filing, now + rules.activation_mail_wait)
+    return state, [progress(state)]
 
 
 def refused(rules: Rules, case: Case, filing: Filing, code: str, text: str, now: datetime) -> Decided:
     """The agency refused the attempt: its code says what follows (domain.md §7)."""
+    treatment = rules.rejections.treatment(code, text)
+    following, answers = treated(rules, case, filing, treatment, (code, text), now)
+    if isinstance(following, Waiting):
+        following = replace(following, refusal=(code, text))
+    return following, answers
+
+
+def treated(
+    rules: Rules, case: Case, filing: Filing, treatment: Treatment, refusal: tuple[str, str], now: datetime
+) -> Decided:
+    """What a treatment does to the refused attempt, whoever chose it: the table or a person."""
+    code, text = refusal
     said = " – ".join(part for part in (code, text or rules.rejections.text(code)) if part)
-    match rules.rejections.treatment(code, text):
+    match treatment:
         case Treatment.AGAIN_NOW:
             case = replace(case, system_errors=case.system_errors + 1)
             if case.system_errors >= rules.system_tries:
@@ -135,11 +195,21 @@ def refused(rules: Rules, case: Case, filing: Filing, code: str, text: str, now:
         case Treatment.FIX_CERTIFICATE:
             return wait(case, "certificate", said, filing)
         case Treatment.FIX_DATA:
-            return wait(case, "data", said, filing)
+            return wait(case, _mendable(filing), said, filing)
         case Treatment.DUPLICATE:
             return wait(case, "duplicate", said, filing)
         case _:
             return wait(case, "unknown-code", said, filing)
+
+
+def _mendable(filing: Filing) -> str:
+    """The cause under which a person mends the row of a refused dossier."""
+    return {"first_code": "first-code-refused", "change": "change-refused"}.get(filing.kind, "data")
+
+
+def turned_down(case: Case, filing: Filing, text: str) -> Decided:
+    """The agency refused in a mail: its words are all there is, a person mends what they name (B18)."""
+    return wait(case, _mendable(filing), text, filing)
 
 
 def _named(rules: Rules, case: Case, text: str) -> str | None:
@@ -170,7 +240,11 @@ def stop(rules: Rules, case: Case, provider: str, supersedes: UUID | None, now: 
 def stopped(rules: Rules, case: Case, filing: Filing, now: datetime) -> Decided:
     """Nobody is in the way any more: register, from the refused dossier where there is one (A19, A20)."""
     done = (*case.stopped, case.provider) if case.provider else case.stopped
-    case, registration = replace(case, provider=None, stopped=done).open("register", supersedes=filing.supersedes)
+    case = replace(case, provider=None, stopped=done)
+    if case.form.purpose == "stop":
+        end = Stopped(case, filing)
+        return end, [progress(end)]
+    case, registration = case.open("register", supersedes=filing.supersedes)
     return prepare(rules, case, registration, now)
 
 
@@ -189,9 +263,50 @@ def activate(case: Case, filing: Filing, code: Code, asked: tuple[str, str] | No
         code=code.ref,
         go=len(case.tried),
         expires_at=code.expires_at,
+        kind=filing.kind,
     )
     state = Activating(case, filing, code, asked=asked)
     return state, [go, progress(state)]
+
+
+def activated(rules: Rules, case: Case, filing: Filing, now: datetime) -> Decided:
+    """The code was taken: the unit is on the service, or its first-time dossier goes to the officer (B14)."""
+    if filing.kind != "first_code":
+        return fetch(case, filing)
+    state = AgencyReview(case, filing, rules.workdays.after(now, rules.officer_days))
+    return state, [progress(state)]
+
+
+def granted(case: Case, filing: Filing, unit_code: str) -> Decided:
+    """The unit has a code (B17): the registry says whether it is the unit's alone."""
+    state = NotingCode(case, filing, unit_code)
+    return state, [e.UnitCodeGranted(enrolment=case.enrolment, unit_code=unit_code), progress(state)]
+
+
+def coded(rules: Rules, case: Case, unit_code: str, now: datetime) -> Decided:
+    """The granted code is the unit's: the agency is told by a change dossier (B19, B20)."""
+    form = case.form.model_copy(update={"unit_code": unit_code, "first_time": None})
+    return change(rules, replace(case, form=form), (Change(field="unit_code", old="", new=unit_code),), now)
+
+
+def effective(case: Case, filing: Filing) -> Decided:
+    """The change took effect: a unit new on the service has its employees fetched, any other is where it was."""
+    case = replace(case, changes=())
+    return enrolled(case, filing, case.employees) if case.member else fetch(case, filing)
+
+
+def look(case: Case, filing: Filing) -> tuple[Case, e.StatusAsked]:
+    """Ask where the filing stands; each question once."""
+    case = replace(case, looks=case.looks + 1)
+    return case, e.StatusAsked(
+        enrolment=case.enrolment,
+        dossier=filing.dossier,
+        attempt=filing.attempt,
+        kind=filing.kind,
+        unit_code=case.form.unit_code or "",
+        transaction=filing.transaction,
+        go=case.looks,
+    )
 
 
 def fetch(case: Case, filing: Filing) -> Decided:
@@ -204,7 +319,7 @@ def fetch(case: Case, filing: Filing) -> Decided:
 
 def enrolled(case: Case, filing: Filing, employees: int | None) -> Decided:
     """Done."""
-    state = Enrolled(case, filing, employees)
+    state = Enrolled(replace(case, member=True, employees=employees), filing, employees)
     return state, [progress(state)]
 
 

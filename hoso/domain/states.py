@@ -1,8 +1,10 @@
 """Where one unit's enrolment stands: a union of shapes, so that illegal states cannot be written down.
 
-New ─▶ Signing ─▶ Filed ─┬▶ AwaitingStopMail ─▶ Signing (the registration)
-         ▲               └▶ AwaitingCode ─▶ Activating ─▶ Fetching ─▶ Enrolled
-         └── Waiting (a person) ◀── from everywhere;  Cancelled ◀── from everywhere open
+New ─▶ Signing ─▶ Filed ─┬▶ AwaitingStopMail ─▶ Signing (the registration), or Stopped
+   ▲      ▲              ├▶ AwaitingCode ─▶ Activating ─┬▶ Fetching ─▶ Enrolled ─▶ Signing (a change)
+   │  AwaitingTurn       │                              └▶ AgencyReview ─▶ NotingCode ─▶ Signing (the change)
+   └──────┘              └▶ AwaitingResult (a change) ─▶ Fetching, or Enrolled
+Waiting (a person) ◀── from everywhere;  Cancelled ◀── from everywhere open
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID, uuid5
 
-from schemas.units import Kind, UnitForm
+from schemas.units import Change, Kind, UnitForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Filing:
     """This attempt was handed over to be filed: from now on there may be an answer to it."""
     past: tuple[str | None, ...] = ()
     """The transactions of the attempts before this one: a late mail is about one of those."""
+    method: str | None = None
+    """How this attempt was signed."""
 
     def again(self) -> Filing:
         """The next attempt of the same dossier."""
@@ -75,6 +79,17 @@ class Case:
     rosters: int = 0
     tried: tuple[UUID, ...] = ()
     """Codes already given to the agency: none is given twice."""
+    own_address: bool = False
+    """No other enrolment has this contact address."""
+    turn: UUID | None = None
+    """The first-time dossier that asked for its turn in the mailbox, or has it."""
+    changes: tuple[Change, ...] = ()
+    """What the change dossier under way changes."""
+    member: bool = False
+    """The unit is on the service: a change that fails or is given up leaves it there."""
+    employees: int | None = None
+    looks: int = 0
+    """How often the agency was asked where a filing stands."""
     system_errors: int = 0
     unanswered: int = 0
     """Attempts of the dossier under way that ended without a mail or with an expired code."""
@@ -108,6 +123,15 @@ class New:
 
 
 @dataclass(frozen=True, slots=True)
+class AwaitingTurn:
+    """Another first-time dossier of the same name waits in the mailbox: the mails of both would read alike."""
+
+    case: Case
+    filing: Filing
+    at: Literal["awaiting-turn"] = "awaiting-turn"
+
+
+@dataclass(frozen=True, slots=True)
 class Signing:
     """An attempt is prepared and waits for its signature."""
 
@@ -128,11 +152,14 @@ class Filed:
 
 @dataclass(frozen=True, slots=True)
 class AwaitingStopMail:
-    """The agency has the stop; its mail opens the way to the registration (A14). `until`: then a new attempt."""
+    """The agency has the stop; its mail opens the way to the registration (A14). `until`: then a new attempt.
+
+    `rung`: how many steps of the ladder were taken (domain.md §6.4)."""
 
     case: Case
     filing: Filing
     until: datetime
+    rung: int = 0
     at: Literal["awaiting-stop-mail"] = "awaiting-stop-mail"
 
 
@@ -143,6 +170,7 @@ class AwaitingCode:
     case: Case
     filing: Filing
     until: datetime
+    rung: int = 0
     at: Literal["awaiting-code"] = "awaiting-code"
 
 
@@ -158,7 +186,41 @@ class Activating:
     code: Code
     newer: Code | None = None
     asked: tuple[str, str] | None = None
+    rung: int = 0
+    """How many warnings were given that the code ends."""
     at: Literal["activating"] = "activating"
+
+
+@dataclass(frozen=True, slots=True)
+class AgencyReview:
+    """The officer has the first-time dossier (B14). `until`: his days are over; `rung` 1: the agency was asked."""
+
+    case: Case
+    filing: Filing
+    until: datetime
+    rung: int = 0
+    at: Literal["agency-review"] = "agency-review"
+
+
+@dataclass(frozen=True, slots=True)
+class NotingCode:
+    """The unit was granted a code; the registry says whether it is the unit's alone."""
+
+    case: Case
+    filing: Filing
+    unit_code: str
+    at: Literal["noting-code"] = "noting-code"
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitingResult:
+    """The agency has the change; its word, by gateway or by mail, makes it effective."""
+
+    case: Case
+    filing: Filing
+    until: datetime
+    rung: int = 0
+    at: Literal["awaiting-result"] = "awaiting-result"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +247,7 @@ class Waiting:
     """A person has to decide or do something (`hoso/domain/causes.py` says what).
 
     `filing`: the attempt it is about. `code`: one that came and cannot be used before the person has answered.
+    `refusal`: the code and text of the agency that led here. `since`, `rung`: when it began, how often it was reminded of.
     """
 
     case: Case
@@ -192,6 +255,9 @@ class Waiting:
     text: str
     filing: Filing | None = None
     code: Code | None = None
+    refusal: tuple[str, str] | None = None
+    since: datetime | None = None
+    rung: int = 0
     at: Literal["waiting"] = "waiting"
 
 
@@ -204,8 +270,30 @@ class Cancelled:
     at: Literal["cancelled"] = "cancelled"
 
 
-State = New | Signing | Filed | AwaitingStopMail | AwaitingCode | Activating | Fetching | Enrolled | Waiting | Cancelled
-OPEN = (Signing, Filed, AwaitingStopMail, AwaitingCode, Activating, Fetching, Waiting)
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Only the stop was asked for, and it is done (A4). The unit may be requested again."""
+
+    case: Case
+    filing: Filing
+    at: Literal["stopped"] = "stopped"
+
+
+UnderWay = (
+    AwaitingTurn
+    | Signing
+    | Filed
+    | AwaitingStopMail
+    | AwaitingCode
+    | Activating
+    | AgencyReview
+    | NotingCode
+    | AwaitingResult
+    | Fetching
+)
+"""Somebody or something other than a person moves it on."""
+State = New | UnderWay | Waiting | Enrolled | Stopped | Cancelled
+OPEN = (*UnderWay.__args__, Waiting)
 _ANSWERED = {
     "signing",
     "no-profile",
@@ -217,7 +305,8 @@ _ANSWERED = {
     "filing-failed",
     "stop-refused",
 }
-_ANSWERED |= {"unknown-code", "unit-code-held", "no-unit-code"}
+_ANSWERED |= {"unknown-code", "unit-code-held", "no-unit-code", "paper-form", "paper-code"}
+_ANSWERED |= {"first-code-refused", "change-refused"}
 """Causes of a wait in which the attempt under way was refused, or never left the house."""
 
 
@@ -227,6 +316,8 @@ def stands(state: State) -> bool:
         case New():
             return False
         case Filed() | AwaitingStopMail() | AwaitingCode() | Activating() | Fetching():
+            return True
+        case AgencyReview() | NotingCode() | AwaitingResult():
             return True
         case Waiting(cause=cause, case=case):
             return cause not in _ANSWERED or case.unanswered > 0 or case.earlier

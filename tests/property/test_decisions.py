@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hoso.domain.decisions import decide
-from hoso.domain.states import Cancelled, Enrolled, New, Waiting
+from hoso.domain.states import Cancelled, Enrolled, New, Stopped, Waiting
 from schemas import events as e
 from schemas.units import Stage
 from tests.property.world import FORMS, World
@@ -22,7 +24,7 @@ MOODS = st.integers(0, 10_000)
 def test_whatever_the_world_does_every_enrolment_ends_or_waits_for_a_person(tape: list[int], mood: int) -> None:
     world = World(tape, mood)
     world.run()
-    assert isinstance(world.story.state, Enrolled | Cancelled | Waiting)
+    assert isinstance(world.story.state, Enrolled | Stopped | Cancelled | Waiting)
 
 
 @settings(max_examples=200, deadline=None)
@@ -54,7 +56,8 @@ def test_what_has_happened_once_changes_nothing_the_second_time(
     known = [fact for fact in world.delivered[-40:] if getattr(fact, "request", None) not in refused]
     for fact in again.draw(st.permutations(known)):
         story.hear(fact)
-        assert (story.at, story.case) == before
+        # a code about a change that was given up may still be given, once; it moves nothing
+        assert (story.at, replace(story.case, tried=before[1].tried)) == before
     assert len(story.filings) == filings
 
 

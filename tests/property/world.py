@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID, uuid5
 
 from hoso.domain.causes import CAUSES
@@ -16,24 +16,31 @@ from hoso.domain.decisions import Remind, decide
 from hoso.domain.states import (
     OPEN,
     Activating,
+    AgencyReview,
     AwaitingCode,
+    AwaitingResult,
     AwaitingStopMail,
+    AwaitingTurn,
     Cancelled,
     Enrolled,
     Fetching,
     Filed,
     New,
+    NotingCode,
     Signing,
     State,
+    Stopped,
     Waiting,
 )
+from hoso.domain.waits import timer
 from schemas import events as e
 from schemas.envelope import Fact
 from services.enrolment.service import STATE
 from tests.support import stories as s
 
-ANSWERS = ("retry", "continue", "unit-code", "provider", "profile", "filed", "not-filed")
-VALUES = {"unit-code": "TZ0009Z", "provider": "00060", "profile": str(s.PROFILE)}
+ANSWERS: tuple[str, ...] = get_args(e.PersonsAnswer)
+VALUES = {"unit-code": "TZ0009Z", "provider": "00060", "profile": str(s.PROFILE), "treatment": "fix-data"}
+VALUES |= {"sent": "post 2026-03-02", "accepted": "TZ0009Z", "refused": "thiếu giấy tờ"}
 REFUSALS = (
     s.BUSY,
     s.CE007_NAMING,
@@ -53,13 +60,17 @@ FORMS = (
     s.a_form(phone="0912345678"),
     s.a_form(unit_code=None, branch_id="HUE-01"),
     s.a_form(current_provider="VSS"),
+    s.a_form(current_provider=s.OTHER, purpose="stop"),
+    s.a_first_form(),
+    s.a_first_form(province="46"),
 )
 PROVIDERS = 4
 """Whom this world can name: two I-VANs, the portal, and whom a person names."""
 
 PER_DOSSIER = 1 + (s.RULES.system_tries - 1) + (s.RULES.attempts - 1)
-MOST_FILINGS = PER_DOSSIER * (2 * PROVIDERS + 1)
-"""What may be filed without a person: each provider stopped once, a registration before and after, all bounds used."""
+MOST_FILINGS = PER_DOSSIER * (2 * PROVIDERS + 3)
+"""What may be filed without a person: each provider stopped once, a registration before and after, a first-time dossier
+and the change after it, all bounds used."""
 
 
 class World:
@@ -77,6 +88,7 @@ class World:
         """Every reminder that was ever set."""
         self._requests = 0
         self._mails = 0
+        self._typed = 0
         self._filings_since_person = 0
         self._unconfirmed: set[UUID] = set()
         """Stops that were filed and that nothing has settled yet."""
@@ -107,7 +119,8 @@ class World:
                 break
         else:
             raise AssertionError(f"no end in sight, at {self.story.state}")
-        assert isinstance(self.story.state, Enrolled | Cancelled | Waiting)
+        assert isinstance(self.story.state, Enrolled | Stopped | Cancelled | Waiting)
+        self._check_turns()
         self._replay()
 
     def _turn(self) -> None:
@@ -189,33 +202,50 @@ class World:
         if isinstance(before, New) or isinstance(after, New) or before.filing is None:
             return
         if isinstance(fact, e.ActivationCodeArrived) and fact.dossier == before.filing.dossier:
-            if not isinstance(before, Cancelled):
+            moot = isinstance(before, Waiting) and before.cause in (
+                "officer-late",
+                "unit-code-held",
+                "first-code-refused",
+            )
+            if not isinstance(before, Cancelled | NotingCode) and before.filing.kind != "change" and not moot:
                 self._coded.add(fact.dossier)
-        elif isinstance(fact, e.DossierDecided) and not fact.accepted:
+        elif isinstance(fact, e.UnitCodeResultArrived) or (isinstance(fact, e.DossierDecided) and not fact.accepted):
             self._coded.discard(fact.dossier)
         waits = isinstance(after, AwaitingCode | Signing) or (isinstance(after, Waiting) and after.code is None)
         if waits and after.filing is not None and after.filing.dossier in self._coded:
             assert any(ask.dossier == after.filing.dossier for ask in asked)
 
     def _check_form(self, before: State, after: State) -> None:
-        if isinstance(before, New | Cancelled) or isinstance(after, New):
+        if isinstance(before, New | Cancelled | Stopped | Enrolled) or isinstance(after, New):
             return
         assert after.case.enrolment == before.case.enrolment
-        if before.case.filed:
+        said = self.delivered[-1]
+        mended = isinstance(said, e.EnrolmentRequested) or getattr(said, "answer", None) in ("data", "unit-code")
+        coded = isinstance(said, e.UnitCodeNoted)
+        if before.case.filed and not (mended or coded or isinstance(before, Enrolled | Stopped)):
             assert after.case.filed
             assert after.case.form == before.case.form
 
     def _check_timers(self, state: State) -> None:
-        if isinstance(state, AwaitingCode | AwaitingStopMail):
-            (timer,) = self.story.timers.values()
-            assert timer.due == state.until
-            assert (timer.fact.dossier, timer.fact.attempt) == (state.filing.dossier, state.filing.attempt)
-        else:
+        """The one timer is the one the state keeps; a state that only waits has one."""
+        due = timer(self.story.rules, state)
+        rung = [one for one in self.story.timers.values() if one == due]
+        assert list(self.story.timers.values()) == rung or due is None
+        if due is None:
             assert self.story.timers == {}
+        if isinstance(state, AwaitingCode | AwaitingStopMail):
+            assert self.story.timers
+
+    def _check_turns(self) -> None:
+        """Every turn that was asked for is given back, except the one that is still used."""
+        asked = {one.dossier for one in self.story.told_ever(e.TurnAsked)}
+        ended = {one.dossier for one in self.story.told_ever(e.TurnEnded)}
+        held = set() if isinstance(self.story.state, New) else {self.story.state.case.turn} - {None}
+        assert asked - ended == held
 
     def _check_way_out(self, state: State) -> None:
         """Something under way, a timer or a person moves every open state."""
-        assert not isinstance(state, New | Enrolled | Cancelled)
+        assert not isinstance(state, New | Enrolled | Stopped | Cancelled)
         assert self._moves(e.EnrolmentCancelled(enrolment=state.case.enrolment, actor="lan"))
         filing = state.filing
         expected: tuple[type[Fact], ...]
@@ -224,6 +254,12 @@ class World:
                 expected = (e.DossierSigned, e.SigningRefused)
             case Filed():
                 expected = (e.DossierReceived, e.DossierDecided, e.FilingUncertain)
+            case AwaitingTurn():
+                expected = (e.TurnGranted,)
+            case NotingCode():
+                expected = (e.UnitCodeNoted,)
+            case AgencyReview() | AwaitingResult() if state.rung == 1:
+                expected = (e.StatusAnswered,)
             case Activating():
                 expected = (e.ActivationAnswered,)
             case Fetching():
@@ -232,9 +268,9 @@ class World:
                 for answer in CAUSES[state.cause].answers:
                     assert self._moves(self._said(answer)), (state, answer)
                 return
-            case AwaitingCode() | AwaitingStopMail():
-                (timer,) = self.story.timers.values()
-                assert self._moves(timer.fact, at_due=timer)
+            case AwaitingCode() | AwaitingStopMail() | AgencyReview() | AwaitingResult():
+                (due,) = self.story.timers.values()
+                assert self._moves(due.fact, at_due=due)
                 return
         coming = [fact for fact in self.tray if isinstance(fact, expected) and self._moves(fact)]
         assert coming, (state, filing)
@@ -257,6 +293,16 @@ class World:
                 self._file(answer)
             case e.ActivationAsked():
                 self._activate(answer)
+            case e.TurnAsked():
+                self.tray.append(e.TurnGranted(enrolment=answer.enrolment, dossier=answer.dossier))
+            case e.UnitCodeGranted():
+                foreign = self.choose(6) == 5
+                noted = {"enrolment": answer.enrolment, "unit_code": answer.unit_code, "foreign": foreign}
+                self.tray.append(e.UnitCodeNoted.model_validate(noted))
+            case e.StatusAsked():
+                names = {"enrolment": answer.enrolment, "dossier": answer.dossier, "attempt": answer.attempt}
+                status = ("processing", "unknown", "absent", "accepted", "refused")[self.choose(5)]
+                self.tray.append(e.StatusAnswered.model_validate({**names, "go": answer.go, "status": status}))
             case e.RosterAsked():
                 failed = self.choose(4) == 3
                 self.tray.append(
@@ -274,9 +320,14 @@ class World:
         assert self._filings_since_person <= MOST_FILINGS
         if ask.kind == "stop":
             self._unconfirmed.add(ask.dossier)
-        else:
+        elif ask.kind == "register":
             assert not self._unconfirmed
             assert self.story.case.provider is None
+        elif ask.kind == "first_code":
+            assert ask.unit_code == ""
+            assert self.story.case.own_address or self.story.case.turn == ask.dossier
+        else:
+            assert ask.unit_code
 
     def _sign(self, ask: e.DossierPrepared) -> None:
         names = {"enrolment": ask.enrolment, "dossier": ask.dossier, "attempt": ask.attempt, "kind": ask.kind}
@@ -326,12 +377,21 @@ class World:
             verdict = {"accepted": self.choose(4) != 3}
             self.tray.append(e.StopResultArrived.model_validate({**names, **mail, **verdict}))
             return
+        if ask.kind == "change" and self.choose(4):
+            verdict = {"accepted": self.choose(4) != 3}
+            self.tray.append(e.ChangeResultArrived.model_validate({**names, **mail, **verdict}))
+            return
         at = self.story.now + timedelta(minutes=self.choose(90))
         code = {"code": uuid5(s.SPACE, f"code {self._mails}"), "arrived_at": at, "expires_at": at + s.DAY}
         self.tray.append(e.ActivationCodeArrived.model_validate({**names, **mail, **code}))
+        if ask.kind == "first_code":
+            granted = self.choose(4) != 3
+            officer = {"mail": uuid5(s.SPACE, f"officer {self._mails}"), "granted": granted}
+            officer |= {"unit_code": "TZ0007Z" if granted else None, "text": "" if granted else "thiếu giấy tờ"}
+            self.tray.append(e.UnitCodeResultArrived.model_validate({**names, **officer}))
 
     def _activate(self, ask: e.ActivationAsked) -> None:
-        outcomes = ("activated", "activated", "wrong-code", "expired", "unknown", "refused")
+        outcomes = ("activated", "activated", "wrong-code", "expired", "unknown", "refused", "unsupported")
         names = {"enrolment": ask.enrolment, "dossier": ask.dossier, "attempt": ask.attempt, "go": ask.go}
         outcome = outcomes[self.choose(len(outcomes))]
         self.tray.append(e.ActivationAnswered.model_validate({**names, "outcome": outcome}))
@@ -344,7 +404,20 @@ class World:
 
     def _said(self, answer: str) -> Fact:
         enrolment = self.story.case.enrolment
-        fact = {"enrolment": enrolment, "answer": answer, "value": VALUES.get(answer), "actor": "lan"}
+        fact: dict[str, Any] = {"enrolment": enrolment, "answer": answer, "value": VALUES.get(answer), "actor": "lan"}
+        match answer:
+            case "data":
+                self._typed += 1
+                form = self.story.case.form
+                bare = form.unit_code is None and form.first_time is None
+                fact["form"] = (
+                    s.a_first_form() if bare else form.model_copy(update={"address": f"{self._typed} Lê Lợi"})
+                )
+            case "address":
+                fact |= {"contact": "hue2@hoasen.example", "mailbox": s.MAILBOX}
+            case "activation-code":
+                self._typed += 1
+                fact |= {"code": uuid5(s.SPACE, f"typed {self._typed}"), "arrived_at": self.story.now}
         return e.EnrolmentAnswered.model_validate(fact)
 
     def _request(self, fresh: bool) -> Fact:
@@ -355,5 +428,6 @@ class World:
             "form": FORMS[self.choose(len(FORMS))],
             "profile": None if self.choose(6) == 5 else s.PROFILE,
             "foreign": self.choose(12) == 11,
+            "own_address": self.choose(3) == 2,
         }
         return s.a_request(f"batch:{self._requests}", enrolment=enrolment, **rest)

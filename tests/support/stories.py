@@ -56,6 +56,17 @@ def a_form(**other: Any) -> UnitForm:
     return UnitForm.model_validate({**fields, **other})
 
 
+def a_first_form(**other: Any) -> UnitForm:
+    """A made-up branch in Hanoi that never took part; `other` replaces or adds fields."""
+    first_time = {
+        "representative": "Trần Thị Thử",
+        "licence_number": "0109999999",
+        "licence_place": "Sở Tài chính Hà Nội",
+        "licence_date": "05/01/2026",
+    }
+    return a_form(**{"unit_code": None, "branch_id": "HN-01", "province": "01", "first_time": first_time, **other})
+
+
 def a_request(request: str = "batch:1", **other: Any) -> e.EnrolmentRequested:
     """A request for that branch; `other` are fields of the request, `form` among them."""
     fields = {
@@ -160,6 +171,39 @@ class Story:
         self.hear(e.StopResultArrived.model_validate(mail))
         return self
 
+    def turn(self) -> Story:
+        self.hear(e.TurnGranted(enrolment=self.case.enrolment, dossier=self.filing.dossier))
+        return self
+
+    def released(self) -> Story:
+        """The code came and was taken: the first-time dossier is with the officer."""
+        return self.code_mail(f"code {len(self.case.tried)}").activation("activated")
+
+    def unit_code_mail(self, unit_code: str | None = "TZ0007Z", **other: Any) -> Story:
+        mail = {**self.attempt, "mail": uuid5(SPACE, f"mail {len(self.heard)}"), "granted": unit_code is not None}
+        text = "" if unit_code else "Thiếu giấy tờ"
+        self.hear(e.UnitCodeResultArrived.model_validate({**mail, "unit_code": unit_code, "text": text, **other}))
+        return self
+
+    def noted(self, unit_code: str = "TZ0007Z", foreign: bool = False) -> Story:
+        self.hear(e.UnitCodeNoted(enrolment=self.case.enrolment, unit_code=unit_code, foreign=foreign))
+        return self
+
+    def granted(self) -> Story:
+        """The officer's mail brought the code, and it is the unit's alone."""
+        return self.unit_code_mail().noted()
+
+    def change_mail(self, accepted: bool = True, **other: Any) -> Story:
+        mail = {**self.attempt, "mail": uuid5(SPACE, f"mail {len(self.heard)}"), "accepted": accepted, **other}
+        self.hear(e.ChangeResultArrived.model_validate({"text": "" if accepted else "Sai thông tin", **mail}))
+        return self
+
+    def looked(self, status: str = "processing", **other: Any) -> Story:
+        asked = self.told_ever(e.StatusAsked)[-1]
+        names = {"enrolment": asked.enrolment, "dossier": asked.dossier, "attempt": asked.attempt, "go": asked.go}
+        self.hear(e.StatusAnswered.model_validate({**names, "status": status, **other}))
+        return self
+
     def code_mail(self, name: str = "code", **other: Any) -> Story:
         mail = {
             "mail": uuid5(SPACE, f"mail {name}"),
@@ -190,8 +234,17 @@ class Story:
         self.hear(e.RosterFailed(enrolment=self.case.enrolment, text="không lấy được"))
         return self
 
-    def answered(self, answer: str, value: str | None = None) -> Story:
-        fact = {"enrolment": self.case.enrolment, "answer": answer, "value": value, "actor": "lan"}
+    def answered(self, answer: str, value: str | None = None, **other: Any) -> Story:
+        fact: dict[str, Any] = {"enrolment": self.case.enrolment, "answer": answer, "value": value, "actor": "lan"}
+        if answer == "data":
+            fact["form"] = self.case.form.model_copy(update={"address": "2 Lê Lợi"})
+            if self.case.form.unit_code is None and self.case.form.first_time is None:
+                fact["form"] = a_first_form()
+        if answer == "address":
+            fact |= {"contact": "hue2@hoasen.example", "mailbox": MAILBOX}
+        if answer == "activation-code":
+            fact |= {"code": uuid5(SPACE, f"typed {len(self.heard)}"), "arrived_at": self.now}
+        fact |= other
         self.hear(e.EnrolmentAnswered.model_validate(fact))
         return self
 
@@ -205,6 +258,13 @@ class Story:
         return self
 
     def rings(self) -> Story:
+        """The wait under way goes on to its end: its timer rings, rung by rung, each just in time."""
+        where = (self.at, self.attempt["attempt"])
+        while (self.at, self.attempt["attempt"]) == where:
+            self.rings_once()
+        return self
+
+    def rings_once(self) -> Story:
         """The one timer that is set rings, just in time."""
         (timer,) = self.timers.values()
         del self.timers[timer.name]
@@ -250,6 +310,11 @@ class Story:
     @property
     def at(self) -> str:
         return self.state.at
+
+    @property
+    def until(self) -> datetime:
+        """The end of the wait under way."""
+        return self.state.until  # type: ignore[union-attr]
 
     @property
     def cause(self) -> str | None:

@@ -7,7 +7,6 @@ from uuid import uuid5
 
 import pytest
 
-from hoso.domain.decisions import Remind
 from schemas import events as e
 from tests.support.stories import BUSY, CE007_NAMING, SPACE, STRANGE, Story
 
@@ -76,7 +75,7 @@ def test_a_wrong_code_waits_for_a_better_one_three_times_in_all() -> None:
     for name in ("a", "b"):
         story.code_mail(name).activation("wrong-code")
         assert story.at == "awaiting-code"
-        assert story.told(Remind).due == story.now + timedelta(hours=24)
+        assert story.until == story.now + timedelta(hours=24)
     story.code_mail("c").activation("wrong-code", code="SIM013", text="Mã không đúng")
     assert story.cause == "wrong-code"
     assert "SIM013 – Mã không đúng" in story.told(e.EnrolmentProgressed).message
@@ -205,16 +204,16 @@ def test_a_code_for_another_dossier_is_not_believed() -> None:
 
 def test_a_timer_of_an_earlier_wait_is_set_anew() -> None:
     story = registered()
-    ring = story.timers["activation-mail"].fact
+    ring = story.timers["wait"].fact
     story.later(20 * HOUR).code_mail().activation("wrong-code").later(4 * HOUR)
     story.hear(ring)
     assert story.at == "awaiting-code"
-    assert story.told(Remind).due == story.now + 20 * HOUR
+    assert story.until == story.now + 20 * HOUR
 
 
 def test_a_timer_of_an_earlier_attempt_changes_nothing() -> None:
     story = registered()
-    ring = story.timers["activation-mail"].fact
+    ring = story.timers["wait"].fact
     story.rings().filed().later(48 * HOUR)
     story.hear(ring)
     assert story.only_noted()
@@ -226,7 +225,7 @@ def test_a_timer_that_rings_late_is_as_good() -> None:
 
 def test_the_timer_of_another_wait_changes_nothing() -> None:
     story = registered().later(48 * HOUR)
-    fact = story.timers["activation-mail"].fact
+    fact = story.timers["wait"].fact
     story.hear(fact.model_copy(update={"name": "stop-mail"}))
     assert story.only_noted()
 

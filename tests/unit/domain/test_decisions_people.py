@@ -24,6 +24,7 @@ from tests.support.stories import (
     SPACE,
     STRANGE,
     Story,
+    a_first_form,
     a_form,
 )
 
@@ -86,17 +87,54 @@ UNDER_WAY: dict[str, Callable[[], Story]] = {
 }
 
 
+def first(province: str = "01", **other: Any) -> Story:
+    return Story().requested(form=a_first_form(province=province), **other)
+
+
+WAITING |= {
+    "paper-form": lambda: first("46"),
+    "paper-code": lambda: first("46").answered("sent", "post 2026-03-02"),
+    "first-code-refused": lambda: first().turn().filed().released().unit_code_mail(None),
+    "officer-late": lambda: first().turn().filed().released().rings_once().looked(),
+    "change-refused": lambda: first().turn().filed().released().granted().filed().change_mail(accepted=False),
+    "change-late": lambda: first().turn().filed().released().granted().filed().rings_once().looked(),
+    "activate-by-hand": lambda: Story().requested().filed().code_mail().activation("unsupported"),
+}
+UNDER_WAY |= {
+    "awaiting-turn": lambda: first(),
+    "agency-review": lambda: first().turn().filed().released(),
+    "noting-code": lambda: first().turn().filed().released().unit_code_mail("TZ0007Z"),
+    "awaiting-result": lambda: first().turn().filed().released().granted().filed(),
+}
+NOTHING_FILED = ("signing", "awaiting-turn")
+
+
+UNDER_WAY_FILED = [state for state in UNDER_WAY if state not in NOTHING_FILED]
+BEGIN_ANEW = ("unit-code-held", "no-unit-code", "no-profile", "signing", "earlier-filing", "paper-form", "paper-code")
+MENDED_BY_THE_ROW = ("data", "first-code-refused", "change-refused")
+SETTLED = [cause for cause in WAITING if cause not in (*BEGIN_ANEW, *MENDED_BY_THE_ROW)]
+
+
 def asked_about(cause: str) -> str:
     return f"waiting: {cause}"
 
 
 EVERYWHERE = UNDER_WAY | {asked_about(cause): made for cause, made in WAITING.items()}
 
-VALUES = {"unit-code": "TZ0009Z", "profile": str(PROFILE), "provider": "00060"}
+VALUES = {"unit-code": "TZ0009Z", "profile": str(PROFILE), "provider": "00060", "treatment": "fix-data"}
+VALUES |= {"sent": "one-stop 2026-03-02", "accepted": "TZ0009Z", "refused": "thiếu giấy tờ"}
 
 LEADS_TO = {
-    "retry": {"signing", "fetching"},
-    "continue": {"signing", "fetching", "enrolled"},
+    "retry": {"signing", "fetching", "awaiting-turn"},
+    "data": {"signing", "awaiting-turn", "waiting"},
+    "address": {"signing"},
+    "activation-code": {"activating"},
+    "activated": {"fetching"},
+    "treatment": {"waiting"},
+    "sent": {"waiting"},
+    "accepted": {"noting-code", "fetching"},
+    "refused": {"waiting"},
+    "continue": {"signing", "fetching", "enrolled", "agency-review", "awaiting-result"},
     "unit-code": {"signing"},
     "provider": {"signing"},
     "profile": {"signing"},
@@ -114,16 +152,18 @@ def test_every_cause_has_a_story() -> None:
         story = made()
         assert (story.at, story.cause, story.stage) == ("waiting", cause, Stage.WAITING_FOR_PERSON)
         assert CAUSES[cause].cure in story.told_ever(e.EnrolmentProgressed)[-1].message
-        assert story.timers == {}
+        assert story.timers["wait"].fact.name in ("decision", "paper", "code-expiry")
 
 
 @pytest.mark.parametrize("cause", WAITING)
 @pytest.mark.parametrize("answer", LEADS_TO)
 def test_an_answer_moves_on_exactly_where_it_was_asked_for(cause: str, answer: str) -> None:
     story = WAITING[cause]().answered(answer, VALUES.get(answer))
+    before = WAITING[cause]().cause
     if answer in CAUSES[cause].answers:
         assert story.at in LEADS_TO[answer]
         assert not story.only_noted()
+        assert story.cause != before or (cause, answer) == ("paper-form", "data")  # printed again
         assert story.again().only_noted() or story.at == "waiting"  # a second press of the button does nothing
     else:
         assert story.only_noted()
@@ -219,7 +259,7 @@ def test_other_data_before_the_first_filing_change_the_enrolment(state: str) -> 
     assert story.signed().filings == [("register", 1)]
 
 
-@pytest.mark.parametrize("state", [*list(UNDER_WAY)[1:], *map(asked_about, list(WAITING)[4:-1])])
+@pytest.mark.parametrize("state", [*UNDER_WAY_FILED, *map(asked_about, SETTLED)])
 def test_other_data_after_a_filing_are_refused_with_the_enrolments_name(state: str) -> None:
     story = EVERYWHERE[state]()
     before = story.state
@@ -235,7 +275,8 @@ def test_other_data_after_a_filing_are_refused_with_the_enrolments_name(state: s
 def test_the_same_data_under_another_key_are_refused(state: str) -> None:
     story = EVERYWHERE[state]()
     before, profile = story.state, story.case.profile
-    story.requested("batch:2", enrolment=ANOTHER, profile=profile)
+    form = story.heard[0][0].data.form
+    story.requested("batch:2", enrolment=ANOTHER, profile=profile, form=form)
     assert story.told(e.EnrolmentProgressed).cause == "already-open"
     assert story.state == before
 
@@ -254,9 +295,19 @@ def test_a_request_that_was_replaced_does_not_come_back() -> None:
     assert story.case.form.phone == "0912345678"
 
 
+@pytest.mark.parametrize("cause", MENDED_BY_THE_ROW)
+def test_a_mended_row_is_the_answer_where_the_row_was_refused(cause: str) -> None:
+    story = WAITING[cause]()
+    refused, form = story.filing, story.case.form.model_copy(update={"address": "2 Lê Lợi"})
+    story.requested("batch:2", form=form, enrolment=ANOTHER)
+    assert story.at in ("signing", "awaiting-turn")
+    assert story.filing.supersedes == refused.dossier != story.filing.dossier
+    assert (story.case.enrolment, story.case.request) == (ENROLMENT, "batch:2")
+
+
 def test_a_unit_already_enrolled_says_so() -> None:
     story = Story().requested().filed().activated()
-    story.requested("batch:2", form=a_form(phone="0912345678"), enrolment=ANOTHER)
+    story.requested("batch:2", form=a_form(address="2 Lê Lợi"), enrolment=ANOTHER)
     said = story.told(e.EnrolmentProgressed)
     assert (said.stage, said.cause, said.enrolment) == (Stage.REFUSED_REQUEST, "already-enrolled", ENROLMENT)
     assert story.at == "enrolled"

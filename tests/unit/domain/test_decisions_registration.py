@@ -47,7 +47,8 @@ def test_a_signed_dossier_is_filed_and_its_receipt_starts_the_wait_for_the_code(
     story.received()
     assert story.at == "awaiting-code"
     reminder = story.told(Remind)
-    assert (reminder.due, reminder.fact.attempt) == (story.now + DAY, 1)
+    assert (story.until, reminder.fact.attempt) == (story.now + DAY, 1)
+    assert reminder.due == story.now + timedelta(hours=2)
 
 
 def test_the_code_activates_the_employees_are_fetched_and_the_unit_is_enrolled() -> None:
@@ -55,7 +56,7 @@ def test_the_code_activates_the_employees_are_fetched_and_the_unit_is_enrolled()
     asked = story.told(e.ActivationAsked)
     assert (asked.code, asked.number, asked.go) == (uuid5(SPACE, "code"), "GD-register-1-1", 1)
     assert asked.expires_at == story.now + DAY
-    assert story.timers == {}
+    assert story.timers["wait"].fact.name == "code-expiry"
     story.activation("activated")
     assert story.told(e.RosterAsked).go == 1
     story.roster(37)
@@ -136,7 +137,7 @@ def test_wrong_data_waits_for_a_person() -> None:
 def test_a_refusal_may_come_hours_after_the_receipt() -> None:
     story = Story().requested().filed().accepted().later(timedelta(hours=3)).refused(STRANGE)
     assert story.cause == "unknown-code"
-    assert story.timers == {}
+    assert story.timers["wait"].fact.name == "decision"
 
 
 def test_a_refusal_is_heard_once() -> None:

@@ -124,7 +124,7 @@ def test_a_stop_without_a_mail_is_repeated_after_24_hours_three_times_then_a_per
     story.filed().rings().filed().rings()
     assert story.cause == "stop-mail-missing"
     assert story.filings == [("register", 1), ("stop", 1), ("stop", 2), ("stop", 3)]
-    assert story.timers == {}
+    assert story.timers["wait"].fact.name == "decision"
 
 
 @pytest.mark.parametrize("meanwhile", ["signing", "filed", "awaiting"])
@@ -241,7 +241,7 @@ def test_two_providers_in_a_row_are_stopped_one_after_the_other() -> None:
 
 def test_a_timer_of_the_stop_is_harmless_later() -> None:
     story = stopping().filed()
-    ring = story.timers["stop-mail"].fact
+    ring = story.timers["wait"].fact
     story.stop_mail().later(timedelta(days=2))
     story.hear(ring)
     assert story.only_noted()
