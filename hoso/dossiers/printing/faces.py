@@ -39,8 +39,8 @@ def load() -> frozenset[int]:
 
 
 def marked(text: str) -> str:
-    """`text` for a reportlab paragraph: NFC, white space as single blanks, signs that the type lacks as `?`, no longer than any
-    form has room for, escaped."""
+    """`text` for a reportlab paragraph: NFC, white space as single blanks, signs that the type lacks as `?`, escaped;
+    cut with an ellipsis where it is longer than any form has room for."""
     known = load()
     words = " ".join(unicodedata.normalize("NFC", text).split())
     if len(words) > _MAX_SHOWN:

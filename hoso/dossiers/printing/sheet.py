@@ -146,7 +146,7 @@ def heading(of: Type, label: str) -> Paragraph:
 def grid(of: Type, widths: Sequence[float], heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     """A ruled table; `widths` are parts of the page's width. Its head is repeated on every page."""
     cells = [[of.centred(f"<b>{name}</b>", 0.9) for name in heads]]
-    cells += [[of.text(marked(cell), 0.9) for cell in row] for row in rows]
+    cells += [[of.text(marked(cell) or "&nbsp;", 0.9) for cell in row] for row in rows]
     return Table(
         cells,
         colWidths=[WIDTH * width for width in widths],
@@ -157,7 +157,7 @@ def grid(of: Type, widths: Sequence[float], heads: Sequence[str], rows: Sequence
 
 def certificate_table(of: Type, certificate: SigningCertificate | None) -> list[Flowable]:
     """The certificate as the form has it (TTCKY); an empty row when there is none yet."""
-    row = ["", "", "", ""]
+    row = [""] * 4
     if certificate is not None:
         days = (f"{day:%d/%m/%Y}" for day in (certificate.begin, certificate.end))
         row = [certificate.authority, certificate.serial, *days]
