@@ -14,7 +14,8 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import asyncpg
 import uvloop
@@ -26,6 +27,8 @@ from hoso.domain.decisions import Rules
 from hoso.domain.providers import provider_name
 from hoso.domain.provinces import province_of
 from hoso.domain.rejections import Rejections, rejections
+from hoso.domain.routes import routes
+from hoso.domain.workdays import workdays
 from hoso.process import logs
 from hoso.process.ops_http import is_loopback, serve, split_address
 from hoso.runtime.consumer import Braked
@@ -42,18 +45,20 @@ BRAKED = 70
 """Exit status of a service that stopped itself: starting it again would do the same again."""
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 def rejection_table(settings: Settings) -> Rejections:
     """The shipped table with the deployment's rows."""
-    if settings.rejections is None:
-        return rejections()
+    return _table("HOSO_REJECTIONS", settings.rejections, rejections, "hoso/domain/data/rejections.json")
+
+
+def _table(name: str, path: Path | None, read: Callable[..., T], shape: str) -> T:
+    """A table of the domain with the rows of a deployment's file. Raises SettingsError that names the file."""
     try:
-        return rejections(json.loads(settings.rejections.read_text("utf-8")))
-    except (OSError, ValueError, KeyError) as error:
-        raise SettingsError(
-            f"HOSO_REJECTIONS={settings.rejections}: {error}; it has the shape of hoso/domain/data/rejections.json"
-        ) from error
+        return read(*([json.loads(path.read_text("utf-8"))] if path else []))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SettingsError(f"{name}={path}: {error}; it has the shape of {shape}") from error
 
 
 def connector(settings: Settings) -> AgencyGateway:
@@ -102,6 +107,14 @@ def rules(settings: Settings) -> Rules:
         settings.activation_mail_wait,
         settings.wrong_codes,
         lambda code: province_of(code).name,
+        _table("HOSO_ROUTES", settings.routes, routes, "hoso/domain/data/routes.json"),
+        _table(
+            "HOSO_WORKDAYS",
+            settings.workdays,
+            lambda *files: workdays(*(files[0].get(which, ()) for which in ("off", "on")) if files else ()),
+            '{"off": [], "on": []}',
+        ),
+        settings.officer_days,
     )
 
 

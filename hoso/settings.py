@@ -117,6 +117,20 @@ class Settings(BaseSettings):
     )
     stop_mail_wait: Duration = _duration("24h", "How long the mail about a stop is awaited.")
     activation_mail_wait: Duration = _duration("24h", "How long the mail with the activation code is awaited.")
+    officer_days: int = Field(
+        3,
+        ge=1,
+        le=60,
+        description="Working days the agency has for an answer; then it is asked, then a person. Default 3.",
+    )
+    routes: Path | None = Field(
+        None,
+        description="A JSON file that says in which provinces units apply for their first code electronically, from which day; it adds to hoso/domain/data/routes.json and has its shape.",
+    )
+    workdays: Path | None = Field(
+        None,
+        description='A JSON file with the days off and the working days that are decreed beside the public holidays: {"off": ["2026-02-13"], "on": ["2026-02-28"]}.',
+    )
     code_lifetime: Duration = _duration("24h", "How long an activation code is valid, from the mail's arrival.")
 
     mail_scan: Duration = _duration("60s", "How often a mailbox is scanned when its server pushes nothing.")
