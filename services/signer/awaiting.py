@@ -44,7 +44,7 @@ def told_by(ask: DossierPrepared, this: Try) -> Told:
     return Told(int(words[0]), int(words[1]), words[2]) if len(words) == 3 and not is_first(ask, this) else Told()
 
 
-def wait(ask: DossierPrepared, this: Try, told: Told = Told()) -> Call:  # noqa: B008 - frozen
+def wait(ask: DossierPrepared, this: Try, told: Told = Told()) -> Call:
     """The call that waits, knowing what was told."""
     name = f"{name_of(ask)}:await:{told.number}:{told.round}:{told.reason}"
     return Call(AWAIT, this.subject, name, ask)

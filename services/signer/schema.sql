@@ -22,13 +22,15 @@ create table signer.prompt(
   hinted text, polls int not null default 0, poll_at timestamptz not null default now());
 create index on signer.prompt(client) where state = 'asked';
 
--- One round of one attempt that a person is to sign, and the approval it is in. A question is in one prompt at a time.
+-- One round of one attempt that a person is to sign, and the approval it is in. A question is in one prompt at a time;
+-- `seen_at`: when somebody last wanted it, so that what nobody wants any more is never put on a phone.
 create table signer.question(
   tenant text not null, name text not null, profile uuid not null, certificate bytea not null, digests bytea[] not null,
   documents text[] not null, names text[] not null, display text not null, signatures bytea[], prompt uuid references signer.prompt, lost int not null default 0,
-  since timestamptz not null default now(), primary key(tenant, name));
+  since timestamptz not null default now(), seen_at timestamptz not null default now(), primary key(tenant, name));
 create index on signer.question(profile, certificate) where prompt is null;
 create index on signer.question(prompt);
 
--- Messages that the remote service sent: each counts once, and only as a hint to look.
-create table signer.hint(message text primary key, client text not null, number text not null, at timestamptz not null default now());
+-- Messages that the remote service sent about a prompt: each counts once, and only as a hint to look.
+create table signer.hint(
+  prompt uuid not null references signer.prompt, message text not null, at timestamptz not null default now(), primary key(prompt, message));

@@ -1,0 +1,194 @@
+"""What the contract suite of key backends needs of each: a profile, a signer made anew as after a restart, and its people.
+
+A backend joins the suite with one class here and one row of `BENCHES`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+from hoso.runtime.steps import NotYet
+from hoso.store.postgres import Database
+from hoso.store.vault import KeyRing, Vault
+from services.signer.keys.misa_esign import MisaEsign
+from services.signer.keys.misa_wire import connections
+from services.signer.keys.pkcs12 import Pkcs12KeySigner
+from services.signer.keys.port import Answer, KeySigner, SignatureAsk, Waiting
+from services.signer.ports import SigningProfile
+from services.signer.profiles import SHAPES
+from services.signer.profiles.port import Prepared
+from tests.contract.signing.esign import Certificate, Esign, esign
+from tests.contract.signing.pki import employer
+from tests.support.waiting import eventually
+
+DOCUMENT = "<Hoso><NoiDung>{}</NoiDung><CKy_Dvi></CKy_Dvi></Hoso>"
+
+
+class Bench(Protocol):
+    """One backend, set up."""
+
+    profile: SigningProfile
+    asks_people: bool
+
+    def signer(self) -> KeySigner:
+        """The profile's key, opened anew over the same database, as after a restart."""
+        ...
+
+    def broken(self) -> SigningProfile:
+        """The profile with something missing that it cannot sign without."""
+        ...
+
+    async def person(self, answer: str) -> None:
+        """Somebody says `approve` or `decline` to what is asked now, or lets it `expire`."""
+        ...
+
+    async def asked(self) -> int:
+        """How often somebody was asked, ever."""
+        ...
+
+    async def sealed(self, prepared: Prepared) -> SignatureAsk:
+        """What the performer asks for a prepared document."""
+        ...
+
+
+def made(bench: Bench, text: str = "một") -> Prepared:
+    """A document ready for the bench's certificate."""
+    at = datetime.now(UTC)
+    return SHAPES["agency"].prepare(DOCUMENT.format(text).encode(), bench.profile.certificate_der, at, "Hoso/CKy_Dvi")
+
+
+def plain_ask(prepared: Prepared) -> SignatureAsk:
+    return SignatureAsk(prepared.digest, "04_DK-IVAN.xml", "04/ĐK-IVAN TZ1234Z Công ty Đèn Lồng")
+
+
+async def settled(
+    signer: Callable[[], KeySigner], name: str, asks: Sequence[SignatureAsk], seconds: float = 20
+) -> Answer:
+    """The last word, asked for by a signer that is made anew for every look."""
+
+    async def look() -> Answer | None:
+        answer = await signer().sign(name, asks)
+        return None if isinstance(answer, NotYet | Waiting) else answer
+
+    found = await eventually(look, "the signature's last word", seconds)
+    assert found is not None
+    return found
+
+
+async def waiting(signer: Callable[[], KeySigner], name: str, asks: Sequence[SignatureAsk]) -> Waiting:
+    """Once somebody is awaited."""
+
+    async def look() -> Waiting | None:
+        answer = await signer().sign(name, asks)
+        assert isinstance(answer, NotYet | Waiting), answer
+        return answer if isinstance(answer, Waiting) else None
+
+    found = await eventually(look, "somebody to be awaited")
+    assert found is not None
+    return found
+
+
+# --- pkcs12 -----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Pkcs12Bench:
+    """A key of our own: nobody is asked."""
+
+    profile: SigningProfile
+    asks_people: bool = False
+
+    def signer(self) -> KeySigner:
+        return Pkcs12KeySigner(self.profile)
+
+    def broken(self) -> SigningProfile:
+        return replace(self.profile, private_key_der=None)
+
+    async def person(self, answer: str) -> None:
+        raise AssertionError("nobody is asked")
+
+    async def asked(self) -> int:
+        return 0
+
+    async def sealed(self, prepared: Prepared) -> SignatureAsk:
+        return plain_ask(prepared)
+
+
+@contextlib.asynccontextmanager
+async def pkcs12_bench(db: Database, folder: Path) -> AsyncIterator[Pkcs12Bench]:
+    unit = employer()
+    yield Pkcs12Bench(SigningProfile(uuid4(), "chính", "pkcs12", unit.der, unit.key_der))
+
+
+# --- misa_esign -------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class EsignBench:
+    """A director's phone at the simulated service."""
+
+    service: Esign
+    shared: MisaEsign
+    profile: SigningProfile
+    certificates: list[Certificate]
+    moved: timedelta = field(default=timedelta(0))
+    """How far the world's clock was moved."""
+    asks_people: bool = True
+
+    def signer(self) -> KeySigner:
+        return self.shared(self.profile)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.moved
+
+    async def later(self, by: timedelta) -> None:
+        """The world's clock moves, here and at the service."""
+        self.moved += by
+        await self.service.clock(self.now())
+
+    def broken(self) -> SigningProfile:
+        return replace(self.profile, private_key_der=None)
+
+    async def person(self, answer: str) -> None:
+        if answer == "expire":
+            await self.later(timedelta(minutes=6))
+        else:
+            assert await self.service.answer(answer)
+
+    async def asked(self) -> int:
+        return len(await self.service.prompts())
+
+    async def sealed(self, prepared: Prepared) -> SignatureAsk:
+        return plain_ask(prepared)
+
+
+USER = "giamdoc@denlong.example"
+
+
+@contextlib.asynccontextmanager
+async def esign_bench(db: Database, folder: Path) -> AsyncIterator[EsignBench]:
+    KeyRing.make(folder / "vault.key")
+    vault = Vault(db.pool, KeyRing.read(folder / "vault.key"))
+    async with esign(folder / "esign") as service, connections() as http:
+        certificates = await service.person(USER, {})
+        profile = SigningProfile(
+            uuid4(), "điện thoại", "misa_esign", certificates[0].der, service.account(USER).to_bytes(), tenant="acme"
+        )
+        shared = MisaEsign(db.pool, vault, lambda: bench.now(), http, timedelta(0))
+        bench = EsignBench(service, shared, profile, certificates)
+        yield bench
+
+
+BENCHES: dict[str, Callable[[Database, Path], AbstractAsyncContextManager[Bench]]] = {
+    "pkcs12": pkcs12_bench,
+    "misa_esign": esign_bench,
+}
+PEOPLE = [name for name in BENCHES if name != "pkcs12"]
+"""Those whose signatures somebody has to approve."""
