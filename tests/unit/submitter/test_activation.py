@@ -12,7 +12,7 @@ from hoso.runtime.failures import Invalid, OutcomeUnknown, Transient
 from schemas.events import ActivationAnswered
 from services.submitter.activation import ActivateUnit, SpendCode
 from services.submitter.asks import CodeSpent
-from services.submitter.gateway import Receipt
+from services.submitter.gateway import Capabilities, Receipt
 from tests.unit.submitter.world import CODE, NOW, SECRET, AgencyByHand, VaultByHand, activation, attempt, called, told
 
 
@@ -51,6 +51,32 @@ async def test_what_a_refusal_means(code: str, text: str, outcome: str) -> None:
     told_ = answer(await performer(agency).perform(activation(), attempt()))
 
     assert (told_.outcome, told_.code, told_.text) == (outcome, code, text)
+
+
+async def test_where_no_gateway_can_activate_the_code_is_kept_for_a_person() -> None:
+    agency, vault = AgencyByHand(able=Capabilities(activation=False)), VaultByHand()
+    steps = await performer(agency, vault).perform(activation(), attempt())
+
+    assert (answer(steps).outcome, agency.given, called(steps)) == ("unsupported", [], {})
+    assert vault.items[CODE] == SECRET.encode()
+
+
+async def test_what_has_ended_is_destroyed_also_where_no_gateway_can_activate() -> None:
+    ask = activation()
+    steps = await performer(AgencyByHand(able=Capabilities(activation=False)), now=ask.expires_at).perform(
+        ask, attempt()
+    )
+
+    assert answer(steps).outcome == "expired"
+    assert set(called(steps)) == {"vault.spend"}
+
+
+async def test_a_first_time_dossier_is_activated_without_a_unit_code() -> None:
+    agency = AgencyByHand()
+    steps = await performer(agency).perform(activation(kind="first_code", unit_code=""), attempt())
+
+    assert agency.given[0][:2] == ("GD1", "")
+    assert answer(steps).outcome == "activated"
 
 
 async def test_a_busy_agency_is_asked_again() -> None:

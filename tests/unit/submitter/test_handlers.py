@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from hoso.runtime.steps import Tell
 from schemas.events import DossierReceived, MailExpected
+from schemas.units import Kind
 from services.submitter.handlers import handle, key_of
-from tests.unit.submitter.world import DOSSIER, ENROLMENT, NOW, UNIT, activation, called, envelope, filing, roster
+from tests.unit.submitter.world import (
+    DOSSIER,
+    ENROLMENT,
+    NOW,
+    UNIT,
+    activation,
+    called,
+    envelope,
+    filing,
+    roster,
+    status,
+)
 
 
 def test_a_filing_is_written_down_and_its_mail_announced_before_it_is_called() -> None:
@@ -20,6 +34,22 @@ def test_a_filing_is_written_down_and_its_mail_announced_before_it_is_called() -
     assert isinstance(first.fact, MailExpected)
     assert (first.fact.dossier, first.fact.contact, first.fact.unit_code) == (DOSSIER, "hue@hoasen.example", "TZ0001Z")
     assert called([second])["agency.submit"].ask == ask
+
+
+@pytest.mark.parametrize("kind", ["register", "change", "stop", "first_code"])
+def test_its_mail_is_announced_with_its_kind_and_whether_the_address_is_its_own(kind: Kind) -> None:
+    ask = filing(kind=kind, unit_code="" if kind == "first_code" else "TZ0001Z", own_address=kind == "change")
+    _, (first, _) = handle((), envelope(ask), NOW)
+
+    assert isinstance(first, Tell)
+    assert isinstance(first.fact, MailExpected)
+    assert (first.fact.kind, first.fact.unit_code, first.fact.own_address) == (kind, ask.unit_code, kind == "change")
+
+
+def test_each_question_about_a_filing_is_asked_once() -> None:
+    names = [called(handle((), envelope(status(go=go)), NOW)[1])["agency.status"].name for go in (1, 2, 2)]
+
+    assert names == [f"status:{DOSSIER}:1:{go}" for go in (1, 2, 2)]
 
 
 def test_one_attempt_has_one_name_whatever_it_is_asked_for() -> None:

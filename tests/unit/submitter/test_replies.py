@@ -9,11 +9,12 @@ import pytest
 
 from hoso.runtime.failures import Invalid, OutcomeUnknown, Transient
 from hoso.runtime.steps import NotYet
-from schemas.events import DossierDecided, MailNumbered, StepResult
+from schemas.events import DossierDecided, MailNumbered, StatusAnswered, StepResult
+from services.submitter.asks import RepliesWanted
 from services.submitter.collecting import ReplyCollector
 from services.submitter.gateway import Receipt
 from services.submitter.performers import PollReplies
-from tests.unit.submitter.world import AgencyByHand, FilingsByHand, attempt, told, wanted
+from tests.unit.submitter.world import AgencyByHand, FilingsByHand, attempt, called, told, wanted
 
 MINUTE = timedelta(minutes=1)
 
@@ -52,6 +53,47 @@ async def test_no_more_than_fifty_steps_are_told() -> None:
 
     assert isinstance(decided, DossierDecided)
     assert len(decided.steps) == 50
+
+
+DOUBTED = Receipt("received", "GD1", document=b"<x/>", doubt="nội dung đã bị sửa sau khi ký")
+
+
+async def test_what_is_not_believed_is_told_once_and_asked_again() -> None:
+    agency, filings = AgencyByHand(standing={"GD1": DOUBTED}), FilingsByHand()
+    steps = await PollReplies(agency, filings, MINUTE).perform(wanted(), attempt())
+
+    assert isinstance(steps, list)
+    (warning,) = told(steps)
+    assert isinstance(warning, StatusAnswered)
+    assert (warning.go, warning.status) == (0, "unknown")
+    assert "đã bị sửa" in warning.text
+    poll = called(steps)["agency.replies"]
+    assert isinstance(poll.ask, RepliesWanted)
+    assert poll.ask == wanted(warned=True)
+    assert await PollReplies(agency, filings, MINUTE).perform(poll.ask, attempt()) == NotYet(MINUTE)
+    assert [one.document for one in filings.doubts] == [b"<x/>", b"<x/>"]
+    agency.standing = {"GD1": Receipt("accepted", "GD1", code="00")}
+    (decided,) = told(await PollReplies(agency, filings, MINUTE).perform(poll.ask, attempt()))
+    assert isinstance(decided, DossierDecided), "the true answer counts when it comes"
+
+
+async def test_a_decision_about_other_bytes_is_not_ours() -> None:
+    agency = AgencyByHand(standing={"GD1": Receipt("accepted", "GD1", code="00", sha256="cd" * 32)})
+    filings = FilingsByHand()
+    found = await PollReplies(agency, filings, MINUTE).perform(wanted(sha256="ab" * 32, warned=True), attempt())
+
+    assert found == NotYet(MINUTE)
+    assert "SHA-256" in filings.doubts[0].why
+    agency.standing = {"GD1": Receipt("accepted", "GD1", code="00", sha256="ab" * 32)}
+    assert told(await PollReplies(agency, filings, MINUTE).perform(wanted(sha256="ab" * 32), attempt()))
+
+
+async def test_a_granted_code_comes_with_the_decision() -> None:
+    agency = AgencyByHand(standing={"GD1": Receipt("accepted", "GD1", code="00", unit_code="TZ0009Z")})
+    (decided,) = told(await PollReplies(agency, FilingsByHand(), MINUTE).perform(wanted(kind="first_code"), attempt()))
+
+    assert isinstance(decided, DossierDecided)
+    assert decided.unit_code == "TZ0009Z"
 
 
 async def test_a_question_has_no_effects_so_no_doubt_is_kept_about_it() -> None:

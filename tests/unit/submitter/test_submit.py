@@ -8,10 +8,12 @@ import asyncpg
 import pytest
 
 from hoso.domain.rejections import rejections
+from hoso.dossiers.catalog import KINDS
 from hoso.runtime.failures import Invalid, OutcomeUnknown, Transient
 from schemas.events import DossierDecided, DossierReceived, FilingUncertain, MailNumbered, StepResult
+from schemas.units import Kind
 from services.submitter.asks import RepliesWanted
-from services.submitter.gateway import Receipt
+from services.submitter.gateway import Capabilities, Receipt
 from services.submitter.handlers import key_of
 from services.submitter.performers import SubmitDossier
 from tests.unit.submitter.world import (
@@ -46,11 +48,91 @@ async def test_what_is_filed_is_the_signed_bytes_under_the_stable_key_until_the_
     assert (key, deadline) == (key_of(filing()), this.deadline)
 
 
-async def test_a_stop_goes_under_its_own_procedure() -> None:
+@pytest.mark.parametrize(
+    ("kind", "procedure"),
+    [("register", "04_DK-IVAN"), ("change", "05_SD-IVAN"), ("stop", "06_NG-IVAN"), ("first_code", "604")],
+)
+async def test_each_kind_goes_under_its_own_procedure(kind: Kind, procedure: str) -> None:
     agency = AgencyByHand()
-    await performer(agency).perform(filing(kind="stop"), attempt())
+    await performer(agency).perform(filing(kind=kind), attempt())
 
-    assert agency.filed[0][0].procedure == "06_NG-IVAN"
+    assert agency.filed[0][0].procedure == procedure == KINDS[kind].procedure
+
+
+async def test_a_first_time_dossier_is_filed_and_found_without_a_unit_code() -> None:
+    ask = filing(kind="first_code", unit_code="")
+    agency = AgencyByHand(found=[Receipt("received", "GD1", "00001")])
+    await performer(agency).perform(ask, attempt())
+    steps = await performer(agency).reconcile(ask, attempt(unsure=True))
+
+    sent, looked = agency.filed[0][0], agency.looked[0][0]
+    assert (sent.unit_code, looked.unit_code, looked.tax_code, looked.sha256) == ("", "", ask.tax_code, ask.sha256)
+    assert steps is not None
+    received = told(steps)[0]
+    assert isinstance(received, DossierReceived)
+    assert received.kind == "first_code"
+
+
+@pytest.mark.parametrize(
+    ("kind", "accepted", "granted"),
+    [("first_code", True, "TZ0001Z"), ("first_code", False, None), ("register", True, None)],
+)
+async def test_only_an_accepted_first_time_dossier_brings_a_unit_code(
+    kind: Kind, accepted: bool, granted: str | None
+) -> None:
+    receipt = Receipt("accepted" if accepted else "refused", "GD1", code="00", unit_code="TZ0001Z")
+    decided = told(await performer(AgencyByHand(receipt)).perform(filing(kind=kind), attempt()))[-1]
+
+    assert isinstance(decided, DossierDecided)
+    assert decided.unit_code == granted
+
+
+# --- what is not believed, and what a gateway lacks ---------------------------------------------------------------
+
+
+async def test_an_answer_that_is_not_believed_is_a_doubt_and_is_kept() -> None:
+    agency = AgencyByHand(Receipt("received", "GD1", document=b"<x/>", doubt="chứng thư số lạ"))
+    filings = FilingsByHand()
+    with pytest.raises(OutcomeUnknown, match="không được tin: chứng thư số lạ"):
+        await performer(agency, filings=filings).perform(filing(), attempt())
+
+    (kept,) = filings.doubts
+    assert (kept.dossier, kept.why, kept.document) == (DOSSIER, "chứng thư số lạ", b"<x/>")
+
+
+async def test_what_is_found_and_not_believed_is_inconclusive_unless_something_else_is_there() -> None:
+    doubted = Receipt("received", "GD1", doubt="không có chữ ký")
+    with pytest.raises(OutcomeUnknown, match="không được tin"):
+        await performer(AgencyByHand(found=[doubted])).reconcile(filing(), attempt(unsure=True))
+    steps = await performer(AgencyByHand(found=[doubted, Receipt("received", "GD2")])).reconcile(
+        filing(), attempt(unsure=True)
+    )
+    received = told(steps)[0]
+    assert isinstance(received, DossierReceived)
+    assert received.transaction == "GD2"
+
+
+async def test_where_nobody_can_look_a_doubt_goes_to_a_person_at_once() -> None:
+    agency = AgencyByHand(able=Capabilities(find=False))
+    (uncertain,) = told(await performer(agency).reconcile(filing(), attempt(unsure=True)))
+
+    assert isinstance(uncertain, FilingUncertain)
+    assert (uncertain.reached, agency.looked) == ("unknown", [])
+
+
+async def test_where_nobody_can_ask_for_replies_nobody_asks() -> None:
+    steps = await performer(AgencyByHand(able=Capabilities(replies=False))).perform(filing(), attempt())
+
+    assert [type(fact) for fact in told(steps)] == [DossierReceived]
+    assert called(steps) == {}
+
+
+def test_filed_again_and_again_and_never_there_is_said_in_words() -> None:
+    (uncertain,) = told(performer(AgencyByHand()).give_up(filing(), attempt(), False, "proved absent 5 times"))
+
+    assert isinstance(uncertain, FilingUncertain)
+    assert uncertain.reached == "never"
+    assert "lần nào tra cứu cũng không thấy" in uncertain.text
 
 
 async def test_received_without_a_number_is_told_and_polled() -> None:
