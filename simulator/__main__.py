@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 import uvloop
 from aiohttp import web
@@ -17,11 +18,16 @@ from aiohttp import web
 from simulator import dkim_signing, settings
 from simulator.admin import Admin, outage
 from simulator.clock import WorldClock
+from simulator.counter import Counter
 from simulator.faults import BadRule, Faults
 from simulator.gateway import Gateway, not_found
+from simulator.letters import Letters
 from simulator.mails import Sender
 from simulator.officer import Officer
 from simulator.postman import Postman
+from simulator.reading import FIRST, MAX_FIRST_BYTES
+from simulator.replies import Notes
+from simulator.seal import Seal
 from simulator.settings import Settings
 from simulator.store import Store, UnusableData
 from simulator.transport import gone, reply_json, reset, unprocessed
@@ -50,6 +56,12 @@ def _socket(host: str, port: int) -> socket.socket:
     return made
 
 
+def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: asyncio.Task[None]) -> web.BaseRequest:
+    """A request as aiohttp makes it, with room for scans where the caller files a first-time dossier."""
+    room = MAX_FIRST_BYTES + 1024 if message.headers.get("X-Procedure") == FIRST else 1024**2
+    return web.BaseRequest(message, payload, protocol, writer, task, asyncio.get_running_loop(), client_max_size=room)
+
+
 class Agency:
     """All rooms together, for one data folder."""
 
@@ -63,9 +75,13 @@ class Agency:
         self._postman = Postman(
             self._store, self._clock, Sender(chosen.mail_from, true, evil), chosen.smtp, chosen.smtp_connections
         )
-        self._officer = Officer(self._store, self._clock, self._faults, chosen, self._postman.poke)
-        self._gateway = Gateway(self._store, self._clock, self._faults, self._officer, chosen)
+        seal = Seal(chosen.data, chosen.agency_certificate)
+        letters = Letters(self._store, self._clock, self._faults, chosen, self._postman.poke)
+        self._officer = Officer(self._store, self._clock, self._faults, chosen, letters)
+        notes = Notes(seal if chosen.sign_replies else None)
+        self._gateway = Gateway(self._store, self._clock, self._faults, self._officer, chosen, notes)
         self._admin = Admin(self._store, self._clock, self._faults, self._clock_set, self._outage_set)
+        self._counter = Counter(self._store, self._clock, self._faults, self._officer, letters, seal.certificate)
         self._server: asyncio.Server | None = None
         self._http: web.Server | None = None
         self._outage_changed = asyncio.Event()
@@ -81,7 +97,7 @@ class Agency:
             self._faults.load(self._chosen.script)
         listening = _socket(self._chosen.listen.host, self._chosen.listen.port)
         host, port = listening.getsockname()[:2]
-        self._http = web.Server(self._handle, access_log=None)
+        self._http = web.Server(self._handle, request_factory=_request, access_log=None)
         self._server = await asyncio.get_running_loop().create_server(self._http, sock=listening)
         work = [
             asyncio.create_task(job)
@@ -118,7 +134,7 @@ class Agency:
         call = (request.method, request.path)
         self._busy += 1
         try:
-            admin = self._admin.routes.get(call)
+            admin = self._admin.routes.get(call) or self._counter.routes.get(call)
             if admin is not None:
                 return await admin(request)
             if self._out and (on := outage(self._store)) is not None:

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from simulator.clock import WorldClock, iso, moment
+from simulator.counter import mail
 from simulator.faults import BadRule, Faults
 from simulator.store import Store
 from simulator.transport import reply_json
@@ -17,15 +18,23 @@ from simulator.transport import reply_json
 TABLES = {
     "arrivals": "select * from ledger",
     "non_arrivals": "select * from non_arrivals order by id",
-    "filings": "select * from filings order by rowid",
+    "filings": "select f.*, c.serial from filings f left join certificates c on c.sha256 = f.certificate "
+    "order by f.rowid",
+    "first_time": "select t.*, coalesce(t.granted_code, '') as unit_code from first_time t order by t.rowid",
+    "changes": "select * from changes order by rowid",
+    "stops": "select * from stops order by decided_world",
+    "granted": "select * from granted order by granted_world",
+    "registered": "select * from registered order by unit_code",
     "units": "select * from units order by unit_code",
     "codes": "select * from codes order by rowid",
     "activations": "select * from activations order by id",
-    "mails": "select id, transaction_id, kind, unit_code, recipient, message_id, genuine, due_world, tries, state, "
-    "sent_real, sent_world "
-    "from mails order by id",
+    "mails": "select * from mails order by id",
+    "status_asks": "select s.*, coalesce(t.granted_code, '') as unit_code from status_asks s "
+    "left join first_time t using (transaction_id)",
     "roster_fetches": "select * from roster_fetches order by id",
 }
+SECRET = ("codes", "activations")
+"""Tables whose column `code` is shown only to those who ask for it."""
 MODES = ("refuse", "503", "hang")
 
 
@@ -53,7 +62,8 @@ class Admin:
         }
 
     async def ledger(self, request: web.BaseRequest) -> web.StreamResponse:
-        """GET /ledger: every table, one object each row, in order; times also as ISO text where they end in `_iso`."""
+        """GET /ledger: every table, one object each row, in order; times also as ISO text where they end in `_iso`.
+        Activation codes only with `?codes=yes`."""
         unit_code = request.query.get("unit_code")
         shown: dict[str, Any] = {"world": iso(self._clock.now())}
         for name, sql in TABLES.items():
@@ -66,6 +76,10 @@ class Admin:
             row["at_real_iso"], row["at_world_iso"] = iso(row["at_real"]), iso(row["at_world"])
         for row in shown["filings"]:
             row["steps"] = json.loads(row["steps"])
+        shown["mails"] = [mail(row) for row in shown["mails"]]
+        if request.query.get("codes") != "yes":
+            for row in (row for table in SECRET for row in shown[table]):
+                row["code"] = ""
         await self._store.settled()
         return reply_json(shown)
 

@@ -73,7 +73,8 @@ class DkimKey:
         return "DKIM-Signature", tags + "\r\n ".join(value[at : at + 72] for at in range(0, len(value), 72))
 
 
-def _key(file: Path, bits: int) -> rsa.RSAPrivateKey:
+def kept_key(file: Path, bits: int) -> rsa.RSAPrivateKey:
+    """The key in a file, made at first need."""
     if file.exists():
         loaded = serialization.load_pem_private_key(file.read_bytes(), None)
         if not isinstance(loaded, rsa.RSAPrivateKey):
@@ -92,8 +93,8 @@ def _key(file: Path, bits: int) -> rsa.RSAPrivateKey:
 
 def keys(folder: Path, domain: str, bits: int) -> tuple[DkimKey, DkimKey]:
     """The agency's key and that of an impostor's domain, made at first start; writes dkim.json beside them."""
-    true = DkimKey(domain, "sim2026", _key(folder / "dkim.pem", bits))
-    evil = DkimKey(f"{domain.replace('.', '-')}.impostor.example", "evil", _key(folder / "dkim-impostor.pem", 1024))
+    true = DkimKey(domain, "sim2026", kept_key(folder / "dkim.pem", bits))
+    evil = DkimKey(f"{domain.replace('.', '-')}.impostor.example", "evil", kept_key(folder / "dkim-impostor.pem", 1024))
     part = folder / "dkim.json.part"
     part.write_text(json.dumps({**true.shown(), "impostor": evil.shown()}, indent=1), "utf-8")
     part.replace(folder / "dkim.json")

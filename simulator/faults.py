@@ -1,7 +1,10 @@
 """Which faults fire at a point of a filing's way: those of the script first, then those of the magic unit code.
 
 Points (`call`): submit (transport of a filing), gate (checks at once), duplicate (the same bytes again), officer
-(number), decision, replies, find, activate, roster, mail. How often a rule has fired is durable.
+(number), review (of a released first-time dossier), decision, replies, sign (a decision that is shown), find, activate, roster, lookup, mail (the first
+mail of a filing), result-mail (of a first-time dossier), after-change. How often a rule has fired is durable.
+
+Whom a rule is about is `who`: a unit code, or for a first-time dossier its tax code and folded name.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from simulator.magic import magic_of
+from simulator.magic import MAGIC, magic_of
 from simulator.store import Store
 
 
@@ -20,28 +23,38 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-CALLS = _words("submit gate duplicate officer decision replies find activate roster mail")
+CALLS = _words(
+    "submit gate duplicate officer review decision replies sign find activate roster mail result-mail after-change lookup"
+)
 TRANSPORT = _words(
     "A1 A2 A3 A3P A4 A6 A7 A8-502 A8-502P A8-TRUNC A8-TRUNCP A8-CHARSET A8-CHARSETP 503 503-BARE 503-BAREP"
 )
 ANSWERED_BEFORE = _words("A1 A3 A6 A7 A8-502 A8-TRUNC A8-CHARSET 503 503-BARE")
 """Transport faults of filings that were never processed: they leave a non-arrival."""
 MAILS = _words(
-    "TWICE LATE NEVER FORGED FORGED-SIGNED FORGED-SPOOFED STALE NFD CP1258 MISLABELLED MULTIPART UNSIGNED BARE"
+    "TWICE LATE LATE-25 LATE-30 NEVER NEVER-LATER FORGED FORGED-SIGNED FORGED-SPOOFED STALE TWO-CODES JUNK "
+    "NFD NFC CP1258 MISLABELLED MULTIPART PLAIN HTML LAYOUT-1 LAYOUT-2 QUOTED BASE64 UNSIGNED BARE"
 )
+DISBELIEVED = _words("A12-BROKEN A12-STRANGER A12-TAMPERED A12-UNSIGNED A12-FOREIGN")
 POINTS: dict[str, frozenset[str]] = {
-    "submit": TRANSPORT,
+    "submit": TRANSPORT | {"A12-TAMPERED"},
     "gate": frozenset({"ALREADY-STOPPED", "PROVIDER", "FIRST-CERTIFICATE", "STOP-AGAIN"}),
     "duplicate": frozenset({"409", "208", "500"}),
     "officer": frozenset({"NUMBER-LAST", "NUMBER-LATE", "MAIL-EARLY"}),
-    "decision": frozenset(),
+    "review": frozenset({"SILENT", "UNTIL-ASKED"}),
+    "decision": frozenset({"MISNAMED"}),
     "replies": frozenset(
-        {"A9-TWICE", "A9-ORDER", "A1", "A3", "A7", "A8-502", "A8-TRUNC", "A8-CHARSET", "503", "503-BARE"}
+        {"A9-TWICE", "A9-ORDER", "SILENT", "A1", "A3", "A7", "A8-502", "A8-TRUNC", "A8-CHARSET", "503", "503-BARE"}
     ),
     "find": frozenset({"A1", "A3", "A7", "A8-502", "A8-TRUNC", "A8-CHARSET", "503", "503-BARE"}),
     "activate": frozenset({"EXPIRE", "A2"}) | ANSWERED_BEFORE - {"A6"},
-    "roster": frozenset({"A1", "A3", "A7", "A8-502", "A8-TRUNC", "503", "503-BARE"}),
+    "roster": frozenset({"A1", "A3", "A7", "A8-502", "A8-TRUNC", "503", "503-BARE"})
+    | {"DOUBLES", "CHANGING", "EMPTY", "MANY", "GROWING"},
+    "lookup": frozenset({"A1", "A3", "A7", "A8-502", "A8-TRUNC", "503", "503-BARE"}),
+    "sign": DISBELIEVED,
     "mail": MAILS,
+    "result-mail": MAILS - {"STALE", "TWO-CODES"},
+    "after-change": frozenset({"ACTIVATION"}),
 }
 
 
@@ -54,11 +67,12 @@ def _known(call: str, fault: str) -> bool:
 
 
 class Faults:
-    """The rules in force. Nothing is held in memory but whether there are script rules at all."""
+    """The rules in force. Nothing is held in memory but whether there are script rules and named families at all."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._scripted = False
+        self._named = store.row("select 1 from magic_names limit 1") is not None
         self._look()
 
     def _look(self) -> None:
@@ -107,34 +121,41 @@ class Faults:
         """The script rules as JSON shows them."""
         return [dict(row) for row in self._store.rows("select * from script_rules order by id")]
 
-    def fire(self, unit_code: str, procedure: str, call: str) -> list[str]:
+    def name(self, who: str, families: list[str]) -> None:
+        """Give magic families to an employer without a magic unit code."""
+        if families:
+            self._named = True
+            self._store.write("insert or replace into magic_names values (?, ?)", (who, " ".join(families)))
+
+    def families(self, who: str) -> list[str]:
+        """The magic families of an employer."""
+        if magic_of(who) is not None:
+            return [who[2:5]]
+        row = self._store.row("select families from magic_names where who = ?", (who,)) if self._named else None
+        return row[0].split() if row is not None else []
+
+    def fire(self, who: str, procedure: str, call: str) -> list[str]:
         """The faults that fire now, script first; each is counted as used."""
-        fired = self._fire_script(unit_code, procedure, call) if self._scripted else []
-        magic = magic_of(unit_code)
-        if magic is None:
-            return fired
-        for rule in magic.rules:
-            if (
-                rule.call == call
-                and rule.procedure in (None, procedure)
-                and self._left(unit_code, rule.fault + "@" + call, rule.times)
-            ):
-                fired.append(rule.fault)
+        fired = self._fire_script(who, procedure, call) if self._scripted else []
+        for family in self.families(who):
+            for rule in MAGIC[family].rules:
+                if rule.applies(call, procedure) and self._left(who, f"{rule.fault}@{call}", rule.times):
+                    fired.append(rule.fault)
         return fired
 
-    def _left(self, unit_code: str, rule: str, times: int | None) -> bool:
+    def _left(self, who: str, rule: str, times: int | None) -> bool:
         if times is None:
             return True
-        row = self._store.row("select used from magic_uses where unit_code = ? and rule = ?", (unit_code, rule))
+        row = self._store.row("select used from magic_uses where unit_code = ? and rule = ?", (who, rule))
         if row is not None and row[0] >= times:
             return False
         self._store.write(
             "insert into magic_uses (unit_code, rule, used) values (?, ?, 1) on conflict do update set used = used + 1",
-            (unit_code, rule),
+            (who, rule),
         )
         return True
 
-    def _fire_script(self, unit_code: str, procedure: str, call: str) -> list[str]:
+    def _fire_script(self, who: str, procedure: str, call: str) -> list[str]:
         rows = self._store.rows(
             "select * from script_rules where call = ? and (times is null or used < times) and (procedure is null "
             "or procedure = ?) order by id",
@@ -142,7 +163,7 @@ class Faults:
         )
         fired = []
         for row in rows:
-            if fnmatchcase(unit_code, row["unit_code"]):
+            if fnmatchcase(who, row["unit_code"]):
                 self._store.write("update script_rules set used = used + 1 where id = ?", (row["id"],))
                 fired.append(row["fault"])
         return fired

@@ -1,20 +1,18 @@
-"""What is looked at while the caller waits: the document, its signature, and whether the unit may file it now."""
+"""What is looked at while the caller waits, by the document alone: its form and its signature."""
 
 from __future__ import annotations
 
 import hashlib
-import sqlite3
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from simulator import reading, rules, signature
+from simulator import envelope, reading, rules, signature
 from simulator.clock import VIETNAM
-from simulator.magic import magic_of
-from simulator.reading import REGISTER, STOP, Form
+from simulator.reading import CHANGE, FIRST, REGISTER, STOP, Form
 from simulator.refusals import Refusal
 from simulator.signature import Certificate
-from simulator.store import Store
+
+CHANGEABLE = frozenset({"MA_DVI", "EMAIL", "DIEN_THOAI", "CHUNG_THU_SO", "PHUONG_THUC_KY"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +36,25 @@ class Given:
 
 def examine(given: Given, now: float) -> tuple[Form, Certificate]:
     """The form and its signer. Refuses, by the document alone, whatever is wrong with it; names the first fault."""
-    if given.procedure not in (REGISTER, STOP):
+    if given.procedure not in (REGISTER, CHANGE, STOP, FIRST):
         raise Refusal("SIM033", given.procedure)
-    if rules.UNIT_CODE.fullmatch(given.unit_code) is None:
+    first = given.procedure == FIRST
+    if given.unit_code if first else rules.UNIT_CODE.fullmatch(given.unit_code) is None:
         raise Refusal("SIM019", given.unit_code)
     if not rules.tax_code_valid(given.tax_code):
         raise Refusal("SIM023", given.tax_code)
     if given.agency and not rules.agency_known(given.agency):
         raise Refusal("SIM003", given.agency)
-    root = reading.parse(given.body)
-    form = reading.read(root, given.procedure)
-    signer = signature.verify(root)
+    if first:
+        form, signer = envelope.read(given.body)
+    else:
+        root = reading.parse(given.body)
+        form = reading.read(root, given.procedure)
+        signer = signature.verify(root)
     _consistent(given, form, now)
     signature.belongs(signer, form.unit_code, form.tax_code, form.serial, now)
+    if given.procedure == CHANGE:
+        _changes(form)
     return form, signer
 
 
@@ -66,87 +70,22 @@ def _consistent(given: Given, form: Form, now: float) -> None:
         raise Refusal("SIM003", form.agency)
     if form.drawn_up > datetime.fromtimestamp(now, VIETNAM).date():
         raise Refusal("SIM031", form.drawn_up.strftime("%d/%m/%Y"))
-    if given.procedure == REGISTER:
+    if form.first is not None and form.agency and form.agency[1:3] != form.first.province:
+        raise Refusal("SIM003", f"{form.agency} / {form.first.province}")
+    if given.procedure != STOP:
         if not rules.email_valid(form.email):
             raise Refusal("SIM032", form.email)
         if given.sender and form.provider_code != given.sender:
             raise Refusal("SIM040", f"{form.provider_code} / {given.sender}")
 
 
-def unit(store: Store, unit_code: str) -> sqlite3.Row:
-    """The agency's row of a unit; made at first sight, with the provider that its magic code gives it."""
-    found = store.row("select * from units where unit_code = ?", (unit_code,))
-    if found is None:
-        magic = magic_of(unit_code)
-        provider, name = "", ""
-        if magic is not None and magic.provider == "other":
-            provider = rules.provider_of(unit_code)
-            name = rules.PROVIDERS[provider]
-        elif magic is not None and magic.provider:
-            provider = rules.PORTAL if magic.provider == "portal" else rules.UNKNOWN_PROVIDER
-        store.write(
-            "insert into units (unit_code, provider_code, provider_name) values (?, ?, ?)", (unit_code, provider, name)
-        )
-        found = store.row("select * from units where unit_code = ?", (unit_code,))
-        assert found is not None
-    return found
-
-
-def other_provider(known: sqlite3.Row, sender: str) -> Refusal | None:
-    """CE007 or CE044 when a unit is with somebody else than the sender."""
-    provider = known["provider_code"]
-    if not provider or provider == sender:
-        return None
-    if provider == rules.PORTAL:
-        return Refusal("CE044")
-    if provider == rules.UNKNOWN_PROVIDER:
-        return Refusal("CE007")
-    return Refusal("CE007", f"{known['provider_name'] or provider} (mã {provider})")
-
-
-def admit(store: Store, given: Given, form: Form, signer: Certificate, faults: Collection[str]) -> None:
-    """Refuse what the unit may not file now. `faults` are those of the point `gate`."""
-    known = unit(store, given.unit_code)
-    for fault in faults:
-        if fault.startswith("REFUSE:"):
-            raise Refusal(fault.removeprefix("REFUSE:"))
-    if "FIRST-CERTIFICATE" in faults:
-        first = store.row(
-            "select certificate from filings where unit_code = ? and certificate is not null order by rowid limit 1",
-            (given.unit_code,),
-        )
-        if first is None or first[0] == signer.sha256:
-            raise Refusal("SIM007", signature.foreign(signer, given.unit_code))
-    if known["tax_code"] and known["tax_code"] != given.tax_code[:10]:
-        raise Refusal("SIM002", f"{given.tax_code} / {given.unit_code}")
-    if given.procedure == REGISTER:
-        if known["active_transaction"] and known["provider_code"] == given.sender:
-            raise Refusal("SIM010", "đơn vị đang sử dụng dịch vụ của nhà cung cấp này")
-        if "PROVIDER" in faults and (elsewhere := other_provider(known, given.sender)):
-            raise elsewhere
-    else:
-        _may_stop(store, known, form, faults)
-    open_one = store.row(
-        "select transaction_id from filings where unit_code = ? and procedure = ? and taken_in = 1 and state = "
-        "'TIEP_NHAN'",
-        (given.unit_code, given.procedure),
-    )
-    if open_one is not None:
-        raise Refusal("SIM010", f"hồ sơ {open_one[0]} đang được xử lý")
-
-
-def _may_stop(store: Store, known: sqlite3.Row, form: Form, faults: Collection[str]) -> None:
-    if "ALREADY-STOPPED" in faults:
-        store.write("update units set provider_code = '', provider_name = '' where unit_code = ?", (form.unit_code,))
-        raise Refusal("SIM011")
-    if not known["provider_code"]:
-        if "STOP-AGAIN" in faults:
-            return
-        raise Refusal("SIM011")
-    if not rules.names_provider(known["provider_code"], form.provider_code, form.provider_name):
-        raise Refusal("SIM012", form.provider_name or form.provider_code)
-
-
-def duplicate_of(store: Store, sha256: str) -> sqlite3.Row | None:
-    """The filing of the same bytes that was taken in, if any."""
-    return store.row("select * from filings where sha256 = ? and taken_in = 1 order by rowid limit 1", (sha256,))
+def _changes(form: Form) -> None:
+    """Refuse changes that are none, that nobody can make, or that say something else than the form's own fields."""
+    said = {"MA_DVI": form.unit_code, "EMAIL": form.email, "DIEN_THOAI": form.phone}
+    seen: set[str] = set()
+    for change in form.changes:
+        if change.field not in CHANGEABLE or change.field in seen or change.new == change.old:
+            raise Refusal("SIM051", f"{change.field}: {change.old} / {change.new}")
+        if change.field in said and change.new != said[change.field]:
+            raise Refusal("SIM051", f"{change.field}: {change.new} / {said[change.field]}")
+        seen.add(change.field)

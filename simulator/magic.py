@@ -1,14 +1,15 @@
 """Units whose code asks for a behaviour: the third to fifth characters of the unit code choose it.
 
-A code with a digit in third place, or with letters not in this table, belongs to an ordinary unit. The table here is
-the source of the table in README.md (a test compares them).
+A code with a digit in third place, or with letters not in this table, belongs to an ordinary unit. A first-time dossier
+has no unit code: it names families as words of its unit name or licence number, several if it likes, and the unit code
+granted to it inherits them. The table here is the source of the table in README.md (a test compares them).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simulator.reading import REGISTER, STOP
+from simulator.reading import ACTIVATING, CHANGE, FIRST, REGISTER, STOP
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,17 @@ class Rule:
     call: str
     fault: str
     times: int | None = None
-    procedure: str | None = None
+    procedure: str | frozenset[str] | None = None
+
+    def applies(self, call: str, procedure: str) -> bool:
+        """Whether it is about this point and procedure."""
+        if self.call != call:
+            return False
+        return (
+            self.procedure is None
+            or procedure == self.procedure
+            or (not isinstance(self.procedure, str) and procedure in self.procedure)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +51,7 @@ def _lost_then(answer: str) -> Magic:
 
 
 def _mail(words: str, fault: str, times: int | None = None) -> Magic:
-    return Magic(words, (Rule("mail", fault, times, REGISTER),))
+    return Magic(words, (Rule("mail", fault, times, ACTIVATING),))
 
 
 def _stopping(words: str, *rules: Rule) -> Magic:
@@ -49,6 +60,18 @@ def _stopping(words: str, *rules: Rule) -> Magic:
 
 def _refused(words: str, code: str, call: str = "gate", times: int | None = None, provider: str = "") -> Magic:
     return Magic(words, (Rule(call, f"REFUSE:{code}", times, REGISTER),), provider)
+
+
+def _disbelieved(words: str, fault: str, times: int | None) -> Magic:
+    return Magic(words, (Rule("sign", fault, times),))
+
+
+def _first(words: str, call: str, fault: str, times: int | None = None) -> Magic:
+    return Magic(words, (Rule(call, fault, times, FIRST),))
+
+
+def _changing(words: str, call: str, fault: str, times: int | None = None) -> Magic:
+    return Magic(words, (Rule(call, fault, times, CHANGE),))
 
 
 MAGIC: dict[str, Magic] = {
@@ -103,6 +126,42 @@ MAGIC: dict[str, Magic] = {
         Rule("mail", "NEVER", None, STOP),
         Rule("gate", "STOP-AGAIN", None, STOP),
     ),
+    "T10": _stopping(
+        "stop mail never comes on the first two attempts, each is accepted again; the third one's comes",
+        Rule("mail", "NEVER", 2, STOP),
+        Rule("gate", "STOP-AGAIN", None, STOP),
+    ),
+    "T11": _stopping(
+        "stop mail of the first attempt 30 h late, of every later attempt never; each is accepted again",
+        Rule("mail", "LATE-30", 1, STOP),
+        Rule("mail", "NEVER-LATER", None, STOP),
+        Rule("gate", "STOP-AGAIN", None, STOP),
+    ),
+    "T12": _stopping(
+        "stop is refused (SIM012), by mail only: the gateway says nothing of it, first time only",
+        Rule("decision", "REFUSE:SIM012", 1, STOP),
+        Rule("replies", "SILENT", None, STOP),
+    ),
+    "T13": _stopping("stop is refused (SIM012) always", Rule("decision", "REFUSE:SIM012", None, STOP)),
+    "T14": Magic(
+        "CE007 names a provider that is not the unit's: its stop is refused SIM012 until the right one is named",
+        (Rule("decision", "MISNAMED", None, REGISTER),),
+        "other",
+    ),
+    "T15": _stopping(
+        "stop is refused SIM006 for its signature, first time only", Rule("gate", "REFUSE:SIM006", 1, STOP)
+    ),
+    "T16": _stopping("stop mail is sorted out as spam", Rule("mail", "JUNK", None, STOP)),
+    "T17": _stopping(
+        "before the true stop mail a forged one that says refused, another domain, unsigned",
+        Rule("mail", "FORGED", None, STOP),
+    ),
+    "T18": _stopping("stop result by the gateway only, no mail ever", Rule("mail", "NEVER", None, STOP)),
+    "T22": Magic(
+        "state portal as C02, and the stop mail never comes on the first attempt",
+        (Rule("mail", "NEVER", 1, STOP), Rule("gate", "STOP-AGAIN", None, STOP)),
+        "portal",
+    ),
     # transport of a filing
     "F01": _transport("A1: connection dropped before processing, once", "A1"),
     "F02": _transport("A2: processed, reply lost by a reset, once", "A2"),
@@ -137,6 +196,30 @@ MAGIC: dict[str, Magic] = {
     "P06": Magic("activation: 429 with Retry-After: 1, twice", (Rule("activate", "A7", 2),)),
     "P07": Magic("activation hangs, not carried out, once", (Rule("activate", "A3", 1),)),
     "P08": Magic("roster: truncated JSON, once", (Rule("roster", "A8-TRUNC", 1),)),
+    # replies that are not to be believed (A12)
+    "F42": _disbelieved("A12: the signature of a decision does not verify, three times", "A12-BROKEN", 3),
+    "F52": _disbelieved("A12: a decision is signed with a stranger's certificate, three times", "A12-STRANGER", 3),
+    "F62": _disbelieved(
+        "A12: the text of a decision is turned round after it was signed, three times", "A12-TAMPERED", 3
+    ),
+    "F72": _disbelieved("A12: a decision is not signed, three times", "A12-UNSIGNED", 3),
+    "F82": _disbelieved("A12: the signed decision of another filing, three times", "A12-FOREIGN", 3),
+    "F92": _disbelieved("A12: the signature of every decision is broken, always", "A12-BROKEN", None),
+    "F45": Magic(
+        "A12: taken in, but the receipt is made to say refused; its signature does not verify, once",
+        (Rule("submit", "A12-TAMPERED", 1),),
+    ),
+    # employees
+    "R01": Magic("roster: 450 employees, some on two pages", (Rule("roster", "MANY"), Rule("roster", "DOUBLES"))),
+    "R02": Magic(
+        "roster: changes between fetches: one is gone, one changed, one is new", (Rule("roster", "CHANGING"),)
+    ),
+    "R03": Magic("roster: no employees", (Rule("roster", "EMPTY"),)),
+    "R04": Magic("roster: 450 employees", (Rule("roster", "MANY"),)),
+    "R05": Magic(
+        "roster: 450 employees, and one more comes while it is paged",
+        (Rule("roster", "MANY"), Rule("roster", "GROWING")),
+    ),
     # activation mails
     "M01": _mail("mail twice, with different Message-IDs", "TWICE"),
     "M02": _mail("mail two hours late", "LATE"),
@@ -158,6 +241,60 @@ MAGIC: dict[str, Magic] = {
     "M10": _mail("multipart/alternative with a plain part", "MULTIPART"),
     "M11": Magic("mail before the decision can be seen", (Rule("officer", "MAIL-EARLY", None, REGISTER),)),
     "M12": _mail("mail without a DKIM signature, once", "UNSIGNED", 1),
+    "M15": _mail("mail sorted out as spam (X-Spam-Flag: YES)", "JUNK"),
+    "M16": _mail("two mails with two codes; only the second, five seconds later, is in force", "TWO-CODES"),
+    "M17": _mail("plain text only", "PLAIN"),
+    # first-time dossiers (by a word of the unit's name or licence number)
+    "N00": Magic("granted, like any that names no family"),
+    "N01": _first(
+        "refused once (SIM044, a paper is missing), granted after it is filed again", "decision", "REFUSE:SIM044", 1
+    ),
+    "N02": _first("refused always (SIM045, the name)", "decision", "REFUSE:SIM045"),
+    "N03": _first("the officer never answers", "review", "SILENT"),
+    "N04": _first(
+        "the officer answers only when the status is asked after three working days", "review", "UNTIL-ASKED"
+    ),
+    "N05": _first("activation mail never", "mail", "NEVER"),
+    "N06": _first("activation mail never on the first attempt", "mail", "NEVER", 1),
+    "N07": _first("activation mail twice, with different Message-IDs", "mail", "TWICE"),
+    "N08": _first("activation mails with two codes; only the second is in force", "mail", "TWO-CODES"),
+    "N09": Magic("units of one name and tax code: told apart by licence number, so no duplicates"),
+    "N10": _first("activation mail sorted out as spam", "mail", "JUNK"),
+    "N11": _first("unit-code mail sorted out as spam", "result-mail", "JUNK"),
+    "N12": _first("unit-code mail after a forged one, wrong code, another domain, unsigned", "result-mail", "FORGED"),
+    "N13": _first(
+        "unit-code mail after a forged one, wrong code, another domain, signed by it", "result-mail", "FORGED-SIGNED"
+    ),
+    "N14": _first(
+        "unit-code mail after a forged one, wrong code, the agency's address, unsigned", "result-mail", "FORGED-SPOOFED"
+    ),
+    "N15": _first("the grant comes by mail only: the gateway says nothing of it", "replies", "SILENT"),
+    "N16": _first("the grant is told by the gateway only: no unit-code mail", "result-mail", "NEVER"),
+    "N17": Magic(
+        "refused once (SIM045) by mail only: the gateway says nothing of it",
+        (Rule("decision", "REFUSE:SIM045", 1, FIRST), Rule("replies", "SILENT", None, FIRST)),
+    ),
+    "N18": _first("unit-code mail twice", "result-mail", "TWICE"),
+    "N19": _first("unit-code mail 25 h late", "result-mail", "LATE-25"),
+    "N30": _first("the code is answered SIM014 expired, first time only", "activate", "EXPIRE", 1),
+    "N31": Magic(
+        "the grant is told neither by mail nor by the gateway",
+        (Rule("result-mail", "NEVER", None, FIRST), Rule("replies", "SILENT", None, FIRST)),
+    ),
+    # change dossiers (by unit code, or inherited from the first-time dossier)
+    "N20": _changing("change refused (SIM053), first time only", "decision", "REFUSE:SIM053", 1),
+    "N21": _changing("change refused (SIM053) always", "decision", "REFUSE:SIM053"),
+    "N22": _changing("change result by mail only", "replies", "SILENT"),
+    "N23": _changing("change result by the gateway only", "mail", "NEVER"),
+    "N24": _changing("an activation mail after the accepted change", "after-change", "ACTIVATION"),
+    "N25": Magic(
+        "change result neither by mail nor by the gateway",
+        (Rule("mail", "NEVER", None, CHANGE), Rule("replies", "SILENT", None, CHANGE)),
+    ),
+    "N26": _changing("change result mail after a forged one that says the opposite", "mail", "FORGED"),
+    "N27": _changing("change answered SIM099 at the gate twice, then success", "gate", "REFUSE:SIM099", 2),
+    "N28": _changing("change result mail sorted out as spam", "mail", "JUNK"),
+    "N29": _changing("change filed, reply lost (A2)", "submit", "A2", 1),
 }
 
 

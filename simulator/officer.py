@@ -10,53 +10,37 @@ import contextlib
 import json
 import secrets
 import sqlite3
-import string
 import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from simulator import gate
+from simulator import outcomes, rules, units, workdays
+from simulator.admission import Case
 from simulator.clock import VIETNAM, WorldClock
 from simulator.faults import Faults
 from simulator.gate import Given
-from simulator.mails import Look
-from simulator.reading import REGISTER, STOP, Form
+from simulator.letters import Letters
+from simulator.reading import CHANGE, FIRST, REGISTER, STOP, Form
 from simulator.refusals import Refusal
 from simulator.replies import step
 from simulator.settings import Settings
 from simulator.signature import Certificate
 from simulator.store import Store
 
-HOUR = 3600.0
-CODE_LIFE = 24 * HOUR
-LATE = 2 * HOUR
-STALE = 25 * HOUR
 NUMBER_LATE = 3.0
 VISIBLE_APART = 2.0
 """World seconds by which the faults that turn an order round keep the two apart."""
-LETTERS = string.ascii_uppercase + string.digits
-FORGERIES = {"FORGED": "other", "FORGED-SIGNED": "signed", "FORGED-SPOOFED": "spoofed"}
-
-
-def activation_code() -> str:
-    """Ten upper-case letters and digits, some of each."""
-    while True:
-        number = secrets.randbelow(len(LETTERS) ** 10)
-        code = "".join(LETTERS[number // len(LETTERS) ** place % len(LETTERS)] for place in range(10))
-        if not code.isalpha() and not code.isdigit():
-            return code
+OFFICER_DAYS = 3.0
+"""Working days the law gives the officer (domain.md §3.4); only then does one that waits to be asked answer."""
 
 
 class Officer:
-    """Owns filings, units, codes and the mails to be written. Every method that writes is called within one
-    event-loop step."""
+    """Owns filings and what becomes of them. Every method that writes is called within one event-loop step."""
 
-    def __init__(
-        self, store: Store, clock: WorldClock, faults: Faults, settings: Settings, mail_waits: Callable[[], None]
-    ) -> None:
+    def __init__(self, store: Store, clock: WorldClock, faults: Faults, settings: Settings, letters: Letters) -> None:
         self._store, self._clock, self._faults, self._settings = store, clock, faults, settings
-        self._mail_waits = mail_waits
+        self._letters = letters
         self._poked = asyncio.Event()
         self.process: Callable[[sqlite3.Row], None] = lambda task: None
         """What is done with a filing whose processing was put off (A3P, A4); the gateway sets it."""
@@ -65,11 +49,12 @@ class Officer:
         """Look at the tasks again: a new one, or the clock was set."""
         self._poked.set()
 
-    def take_in(self, given: Given, form: Form, signer: Certificate) -> str:
+    def take_in(self, case: Case) -> str:
         """Note an admitted filing, plan its number and decision; answers with its transaction."""
-        now = self._clock.now()
-        transaction = self.note(given, form, signer, None)
-        quirks = self._faults.fire(given.unit_code, given.procedure, "officer")
+        given = case.given
+        transaction = self.note(given, case.form, case.signer, None)
+        self._beside(transaction, case)
+        quirks = self._faults.fire(case.who, given.procedure, "officer")
         number, decision = self._settings.number_delay, max(self._settings.decision_delay, self._settings.number_delay)
         if "NUMBER-LATE" in quirks:
             number = max(number, NUMBER_LATE)
@@ -78,10 +63,35 @@ class Officer:
             number = decision + VISIBLE_APART
         if "MAIL-EARLY" in quirks and not self._elsewhere(given.unit_code, given.procedure, given.sender):
             decision += VISIBLE_APART
-            self._mail(transaction, now)
+            self._letters.first(self._filing(transaction), case.who)
         self._plan("number", transaction, number)
         self._plan("decide", transaction, decision)
         return transaction
+
+    def _beside(self, transaction: str, case: Case) -> None:
+        """Write down what only some procedures have."""
+        given, form = case.given, case.form
+        for change in form.changes:
+            self._store.write(
+                "insert into changes (transaction_id, unit_code, field, old, new) values (?, ?, ?, ?, ?)",
+                (transaction, given.unit_code, change.field, change.old, change.new),
+            )
+        if given.procedure == REGISTER:
+            units.place(self._store, given.unit_code, form.agency or given.agency, form.address, form.phone)
+        if form.first is not None:
+            self._store.write(
+                "insert into first_time (transaction_id, who, licence, province, address, phone, files) "
+                "values (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    transaction,
+                    case.who,
+                    form.first.licence,
+                    form.first.province,
+                    form.address,
+                    form.phone,
+                    json.dumps(form.first.files, ensure_ascii=False),
+                ),
+            )
 
     def note(self, given: Given, form: Form | None, signer: Certificate | None, refusal: Refusal | None) -> str:
         """Write down a filing: taken in, or refused at the gate."""
@@ -114,8 +124,13 @@ class Officer:
                 now if refusal else None,
             ),
         )
-        if form is not None and form.email and signer is not None:
-            gate.unit(self._store, given.unit_code)
+        if signer is not None:
+            self._store.write(
+                "insert or ignore into certificates values (?, ?, ?, ?)",
+                (signer.sha256, f"{signer.serial:x}", signer.subject, signer.ends.isoformat()),
+            )
+        if form is not None and signer is not None and given.procedure == REGISTER:
+            units.unit(self._store, given.unit_code)
             self._store.write("update units set email = ? where unit_code = ?", (form.email, given.unit_code))
         return transaction
 
@@ -177,6 +192,10 @@ class Officer:
         filing = self._filing(transaction)
         if kind == "number":
             self._number(filing)
+        elif kind == "review":
+            self._review(filing)
+        elif filing["procedure"] == FIRST:
+            self._letters.first(filing, self.who(filing))  # it is decided after its code released it
         else:
             self._decide(filing)
 
@@ -184,6 +203,13 @@ class Officer:
         filing = self._store.row("select * from filings where transaction_id = ?", (transaction,))
         assert filing is not None
         return filing
+
+    def who(self, filing: sqlite3.Row) -> str:
+        """The employer of a filing: its unit code, or tax code and name of one without."""
+        if filing["procedure"] != FIRST:
+            return str(filing["unit_code"])
+        row = self._store.row("select who from first_time where transaction_id = ?", (filing["transaction_id"],))
+        return str(row[0]) if row is not None else rules.who(filing["tax_code"], filing["unit_name"])
 
     def _number(self, filing: sqlite3.Row) -> None:
         year = datetime.fromtimestamp(self._clock.now(), VIETNAM).year
@@ -199,14 +225,30 @@ class Officer:
         )
 
     def _elsewhere(self, unit_code: str, procedure: str, sender: str) -> Refusal | None:
-        return gate.other_provider(gate.unit(self._store, unit_code), sender) if procedure == REGISTER else None
+        if procedure != REGISTER:
+            return None
+        return units.other_provider(units.unit(self._store, unit_code), sender)
 
     def _decide(self, filing: sqlite3.Row) -> None:
-        now = self._clock.now()
         unit_code, procedure = filing["unit_code"], filing["procedure"]
         refusal = self._elsewhere(unit_code, procedure, filing["sender"])
         for fault in self._faults.fire(unit_code, procedure, "decision"):
-            refusal = refusal or Refusal(fault.removeprefix("REFUSE:"))
+            if fault == "MISNAMED":
+                refusal = refusal and Refusal("CE007", rules.another_provider(unit_code))
+            else:
+                refusal = refusal or Refusal(fault.removeprefix("REFUSE:"))
+        self._conclude(filing, refusal)
+        if not refusal:
+            outcomes.accepted(self._store, filing, self._clock.now())
+        decided = self._filing(filing["transaction_id"])
+        if procedure in (STOP, CHANGE) or not refusal:
+            self._letters.first(decided, unit_code)
+        if procedure == CHANGE and not refusal and self._faults.fire(unit_code, CHANGE, "after-change"):
+            self._letters.activation(decided, unit_code, ())
+
+    def _conclude(self, filing: sqlite3.Row, refusal: Refusal | None) -> None:
+        """Write a decision down."""
+        now = self._clock.now()
         steps = [step("Kiểm tra hồ sơ", "00", "Thành công", now), step("Kiểm tra chữ ký số", "00", "Thành công", now)]
         if refusal:
             steps.append(step("Phê duyệt", refusal.code, "Từ chối", now))
@@ -223,84 +265,50 @@ class Officer:
                 filing["transaction_id"],
             ),
         )
-        if not refusal:
-            self._accepted(filing)
-        if procedure == STOP or not refusal:
-            self._mail(filing["transaction_id"], now)
 
-    def _accepted(self, filing: sqlite3.Row) -> None:
+    # first-time dossiers
+
+    def release(self, filing: sqlite3.Row) -> None:
+        """A first-time dossier's code was used: the officer has it now (domain.md B14)."""
+        transaction, now = filing["transaction_id"], self._clock.now()
+        quirks = self._faults.fire(self.who(filing), FIRST, "review")
+        review = "silent" if "SILENT" in quirks else "until-asked" if "UNTIL-ASKED" in quirks else "planned"
         self._store.write(
-            "update units set tax_code = ?, name = ? where unit_code = ?",
-            (filing["tax_code"][:10], filing["unit_name"], filing["unit_code"]),
+            "update first_time set released_world = ?, review = ? where transaction_id = ?", (now, review, transaction)
         )
-        if filing["procedure"] == STOP:
-            self._store.write(
-                "update units set provider_code = '', provider_name = '', active_transaction = null where "
-                "unit_code = ?",
-                (filing["unit_code"],),
+        if review == "planned":
+            days = self._settings.review_days
+            self._plan(
+                "review", transaction, workdays.later(now, days) - now if days else self._settings.decision_delay
             )
 
-    def _mail(self, transaction: str, now: float) -> None:
-        """Write the result mail of a filing, once; when it goes out and how it looks is up to the faults of the point
-        `mail`."""
-        if self._store.row("select 1 from mails where transaction_id = ?", (transaction,)) is not None:
+    def asked(self, transaction: str) -> None:
+        """Somebody wants to know where a first-time dossier stands."""
+        now = self._clock.now()
+        first = outcomes.first_time(self._store, transaction)
+        if first["released_world"] is None:
             return
-        filing = self._filing(transaction)
-        unit_code = filing["unit_code"]
-        known = gate.unit(self._store, unit_code)
-        register = filing["procedure"] == REGISTER
-        recipient = filing["email"] if register else filing["contact"] or known["email"]
-        quirks = set(self._faults.fire(unit_code, filing["procedure"], "mail"))
-        code = activation_code() if register else ""
-        look = Look(
-            kind="activation" if register else "stop-result",
-            name=filing["unit_name"],
-            unit_code=unit_code,
-            code=code,
-            number=filing["number"],
-            refused=filing["reason"],
-            bare="BARE" in quirks,
-            charset="windows-1258" if "CP1258" in quirks else "utf-8",
-            quoted=unit_code[5] in "13579",
-            nfd="NFD" in quirks,
-            mislabelled="MISLABELLED" in quirks,
-            multipart="MULTIPART" in quirks,
-            unsigned="UNSIGNED" in quirks,
-        )
-        if register:
-            expires = now + CODE_LIFE if "STALE" in quirks else None
-            self._store.write(
-                "insert into codes (transaction_id, unit_code, code, issued_world, expires_world) "
-                "values (?, ?, ?, ?, ?)",
-                (transaction, unit_code, code, now, expires),
-            )
-        state = "no-address" if not recipient else "withheld" if "NEVER" in quirks else "queued"
-        delay = self._settings.mail_delay + (LATE if "LATE" in quirks else STALE if "STALE" in quirks else 0)
-        for fault, forged in FORGERIES.items():
-            if fault in quirks:
-                false = Look(
-                    look.kind, look.name, unit_code, activation_code(), look.number, quoted=look.quoted, forged=forged
-                )
-                self._queue(transaction, false, recipient, now, state)
-        for _ in range(2 if "TWICE" in quirks else 1):
-            self._queue(transaction, look, recipient, now + delay, state)
-        self._mail_waits()
-
-    def _queue(self, transaction: str, look: Look, recipient: str | None, due: float, state: str) -> None:
-        message_id = f"<{secrets.token_hex(12)}@{self._settings.mail_from.rpartition('@')[2]}>"
         self._store.write(
-            "insert into mails (transaction_id, kind, unit_code, recipient, message_id, look, genuine, due_world, "
-            "state) "
-            "values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                transaction,
-                look.kind,
-                look.unit_code,
-                recipient or "",
-                message_id,
-                look.dumped(),
-                not look.forged,
-                due,
-                state,
-            ),
+            "insert into status_asks values (?, 1, ?, ?) on conflict do update set times = times + 1, "
+            "last_world = excluded.last_world",
+            (transaction, now, now),
         )
+        if first["review"] == "until-asked" and now >= workdays.later(first["released_world"], OFFICER_DAYS):
+            self._store.write("update first_time set review = 'planned' where transaction_id = ?", (transaction,))
+            self._plan("review", transaction, self._settings.decision_delay)
+
+    def _review(self, filing: sqlite3.Row) -> None:
+        if filing["state"] != "TIEP_NHAN":
+            return
+        faults = self._faults.fire(self.who(filing), FIRST, "decision")
+        refusals = [Refusal(fault.removeprefix("REFUSE:")) for fault in faults if fault.startswith("REFUSE:")]
+        self.review_now(filing, refusals[0] if refusals else None)
+
+    def review_now(self, filing: sqlite3.Row, refusal: Refusal | None) -> str:
+        """Grant or refuse a first-time dossier; answers with the unit code granted, empty when refused."""
+        transaction = filing["transaction_id"]
+        self._conclude(filing, refusal)
+        self._store.write("update first_time set review = 'done' where transaction_id = ?", (transaction,))
+        code = "" if refusal else outcomes.grant(self._store, self._faults, filing, self._clock.now())
+        self._letters.grant_or_refusal(self._filing(transaction), self.who(filing), code)
+        return code

@@ -9,8 +9,8 @@ import sqlite3
 import time
 
 from simulator.clock import WorldClock
+from simulator.letters import CODE_LIFE
 from simulator.mails import Look, Sender, write
-from simulator.officer import CODE_LIFE
 from simulator.settings import Address
 from simulator.store import Store
 

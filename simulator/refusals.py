@@ -52,6 +52,18 @@ TEXTS: dict[str, str] = {
     "SIM039": "Tệp hồ sơ có cấu trúc lồng quá sâu",
     "SIM040": "Nhà cung cấp trong tờ khai khác với nhà cung cấp gửi hồ sơ",
     "SIM041": "Giao dịch không tồn tại",
+    "SIM042": "Đơn vị chưa đăng ký sử dụng dịch vụ của nhà cung cấp này",
+    "SIM043": "Mã đơn vị chưa được cấp cho đơn vị này",
+    "SIM044": "Hồ sơ thiếu giấy tờ",
+    "SIM045": "Tên đơn vị không khớp với giấy phép",
+    "SIM046": "Cơ quan BHXH chưa tiếp nhận hồ sơ điện tử của đơn vị tham gia lần đầu, đề nghị nộp hồ sơ giấy",
+    "SIM047": "Thiếu tệp đính kèm giấy phép đăng ký kinh doanh",
+    "SIM048": "Tệp đính kèm không đúng loại",
+    "SIM049": "Độ dài tệp kê khai khác với nội dung tệp",
+    "SIM050": "Nội dung tệp không giải mã được",
+    "SIM051": "Nội dung thay đổi không hợp lệ",
+    "SIM052": "Thông tin trong tờ khai khác với thông tin trong hồ sơ",
+    "SIM053": "Hồ sơ thay đổi không được chấp nhận",
     "SIM099": "Hệ thống đang bận, vui lòng thực hiện lại",
 }
 

@@ -9,9 +9,15 @@ from xml.sax.saxutils import escape
 
 from simulator.clock import iso
 from simulator.refusals import Refusal
+from simulator.seal import Seal
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
-TITLES = {"04_DK-IVAN": "Đăng ký sử dụng dịch vụ I-VAN", "06_NG-IVAN": "Ngừng sử dụng dịch vụ I-VAN"}
+TITLES = {
+    "04_DK-IVAN": "Đăng ký sử dụng dịch vụ I-VAN",
+    "05_SD-IVAN": "Thay đổi, bổ sung thông tin sử dụng dịch vụ I-VAN",
+    "06_NG-IVAN": "Ngừng sử dụng dịch vụ I-VAN",
+    "604": "Đăng ký, điều chỉnh thông tin đơn vị tham gia (TK3-TS)",
+}
 SIGNED_BY = (
     "<TTCKY_BHXH><TTCKY><SUBJECT>CN=BHXH Việt Nam (mô phỏng)</SUBJECT><SERIAL>00</SERIAL><TIME>"
     "{time}</TIME></TTCKY></TTCKY_BHXH>"
@@ -37,14 +43,15 @@ def _steps(steps: Iterable[Mapping[str, str]]) -> str:
     )
 
 
-def note(filing: Mapping[str, Any] | Any, now: float, quirks: Iterable[str] = (), with_steps: bool = True) -> str:
-    """One XACNHAN_GDICH of a filing row. Quirks: A9-TWICE and A9-ORDER disturb its steps."""
+def unsigned(filing: Mapping[str, Any] | Any, now: float, quirks: Iterable[str] = (), with_steps: bool = True) -> str:
+    """One XACNHAN_GDICH of a filing row, as it is before it is signed. A decided one says when it was decided, so it reads
+    the same whenever it is asked for. Quirks: A9-TWICE and A9-ORDER disturb its steps."""
     steps = json.loads(filing["steps"]) if with_steps else []
     if "A9-TWICE" in quirks:
         steps = [s for s in steps for _ in range(2)]
     if "A9-ORDER" in quirks:
         steps = steps[::-1]
-    time = iso(now) or ""
+    time = iso(filing["decided_world"] or now) or ""
     return NOTE.format(
         unit_name=escape(filing["unit_name"]),
         unit_code=escape(filing["unit_code"]),
@@ -67,6 +74,61 @@ def note(filing: Mapping[str, Any] | Any, now: float, quirks: Iterable[str] = ()
     )
 
 
+def turned_round(filing: Mapping[str, Any]) -> dict[str, Any]:
+    """The same filing with the opposite outcome: what a forger would have a note say."""
+    if filing["state"] == "TU_CHOI":
+        return {**filing, "state": "CHAP_NHAN", "code": "", "reason": ""}
+    return {**filing, "state": "TU_CHOI", "code": "SIM001", "reason": Refusal("SIM001").reason}
+
+
+class Notes:
+    """Writes notes; a decision is a signed document too (docs/gateway.md, "Signed replies") where there is a seal."""
+
+    def __init__(self, seal: Seal | None) -> None:
+        self._seal = seal
+
+    def note(
+        self,
+        filing: Mapping[str, Any] | Any,
+        now: float,
+        quirks: Iterable[str] = (),
+        *,
+        with_steps: bool = True,
+        a12: str = "",
+    ) -> str:
+        """One XACNHAN_GDICH, with TAI_LIEU when it says accepted or refused. `a12` spoils the signature: BROKEN, STRANGER,
+        TAMPERED (says the opposite of what was signed), UNSIGNED, FOREIGN (another filing's document)."""
+        text = unsigned(filing, now, quirks, with_steps)
+        if a12 == "TAMPERED":
+            false = unsigned(turned_round(dict(filing)), now, quirks, with_steps)
+            return self._with(false, self._seal.tampered(text, false)) if self._seal else false
+        if self._seal is None or filing["state"] == "TIEP_NHAN" or a12 == "UNSIGNED":
+            return text
+        if a12 == "FOREIGN":
+            return self._with(text, self._seal.document(unsigned({**dict(filing), "transaction_id": "GD0"}, now)))
+        if a12:
+            return self._with(text, self._seal.spoiled(text, a12))
+        return self._with(text, self._seal.document(text))
+
+    @staticmethod
+    def _with(text: str, document: str) -> str:
+        return text.replace("</XACNHAN_GDICH>", f"<TAI_LIEU>{document}</TAI_LIEU></XACNHAN_GDICH>")
+
+    def refused(self, refusal: Refusal, filing: Mapping[str, Any], now: float) -> str:
+        """A refusal's note about a filing that stays what it is: a duplicate."""
+        return self.note(_refusing(refusal, filing, now), now, with_steps=False)
+
+
+def _refusing(refusal: Refusal, filing: Mapping[str, Any], now: float) -> dict[str, Any]:
+    return {**filing, "state": "TU_CHOI", "code": refusal.code, "reason": refusal.reason, "decided_world": now}
+
+
+def answer(filing: Mapping[str, Any], now: float, refusal: Refusal | None = None) -> str:
+    """What is said to an activation: no form 01/TB-GD, so never signed."""
+    told = _refusing(refusal, filing, now) if refusal else filing
+    return unsigned({**told, "decided_world": now}, now, with_steps=False)
+
+
 def receipt(one: str) -> bytes:
     """A document with a single note."""
     return f"{HEAD}<BHXH>{one}</BHXH>".encode()
@@ -75,11 +137,6 @@ def receipt(one: str) -> bytes:
 def listing(many: Iterable[str]) -> bytes:
     """A document with any number of notes."""
     return f"{HEAD}<BHXH><DANH_SACH>{''.join(many)}</DANH_SACH></BHXH>".encode()
-
-
-def refused(refusal: Refusal, filing: Mapping[str, Any], now: float) -> str:
-    """A refusal's note about a filing that stays what it is: a duplicate, or an activation."""
-    return note({**filing, "state": "TU_CHOI", "code": refusal.code, "reason": refusal.reason}, now, with_steps=False)
 
 
 def blank(transaction: str, unit_code: str, now: float, procedure: str = "04_DK-IVAN") -> dict[str, Any]:
@@ -93,4 +150,5 @@ def blank(transaction: str, unit_code: str, now: float, procedure: str = "04_DK-
         "state": "TIEP_NHAN",
         "steps": "[]",
         "received_world": now,
+        "decided_world": None,
     }

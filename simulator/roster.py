@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -16,10 +17,34 @@ JOBS = ("Nhân viên", "Kế toán", "Thủ kho", "Lái xe", "Kỹ thuật viên
 STATES = ("Đang tham gia", "Đang tham gia", "Đang tham gia", "Đang tham gia", "Nghỉ thai sản", "Nghỉ không lương")
 
 
-def employees(unit_code: str) -> list[dict[str, str]]:
-    """All employees of a unit, in the agency's order."""
+ODDITIES = frozenset({"DOUBLES", "CHANGING", "EMPTY", "MANY", "GROWING"})
+MANY = 450
+
+
+def employees(unit_code: str, oddities: Collection[str] = (), fetches: int = 0) -> list[dict[str, str]]:
+    """All employees of a unit, in the agency's order. `fetches` is how often the roster was begun before."""
     chance = random.Random(f"roster {unit_code}")
-    return [_person(chance, unit_code, at) for at in range(chance.randint(0, 40))]
+    few = chance.randint(0, 40)
+    number = 0 if "EMPTY" in oddities else MANY if "MANY" in oddities else max(few, 5) if oddities else few
+    everybody = [_person(chance, unit_code, at) for at in range(number)]
+    if "CHANGING" not in oddities or not everybody:
+        return everybody
+    later = random.Random(f"later {unit_code}")
+    for fetch in range(fetches):
+        everybody[1] = {**everybody[1], "chuc_vu": f"{JOBS[fetch % len(JOBS)]} (bậc {fetch + 2})"}
+        everybody = [*everybody[1:], _person(later, unit_code, number + fetch)]
+    return everybody
+
+
+def page(everybody: list[dict[str, str]], number: int, size: int, oddities: Collection[str]) -> dict[str, object]:
+    """One page. DOUBLES: each page begins with the last employee of the page before. GROWING: after the first page
+    somebody stands before all others, so every later page begins with the last employee of the one before."""
+    begin, total = (number - 1) * size, len(everybody)
+    if "DOUBLES" in oddities:
+        begin = (number - 1) * max(1, size - 1)
+    if "GROWING" in oddities and number > 1:
+        total, begin = total + 1, begin - 1
+    return {"TotalRecords": total, "page": number, "employees": everybody[begin : begin + size]}
 
 
 def _person(chance: random.Random, unit_code: str, at: int) -> dict[str, str]:
@@ -34,4 +59,7 @@ def _person(chance: random.Random, unit_code: str, at: int) -> dict[str, str]:
         "chuc_vu": JOBS[int(pick() * len(JOBS))],
         "tinh_trang": STATES[int(pick() * len(STATES))],
         "ngay_bat_dau": f"{2008 + int(pick() * 18)}-{1 + int(pick() * 12):02}-01",
+        # nobody needs these: they are here to be dropped unread
+        "cccd": f"0{(at * 7919 + sum(map(ord, unit_code))) % 10**11:011}",
+        "luong": str(5_000_000 + at * 10_000),
     }

@@ -13,6 +13,8 @@ def _words(text: str) -> frozenset[str]:
 UNIT_CODE = re.compile(r"[A-Z]{2}[A-Z0-9]\d{3}[A-Z]")
 AGENCY = re.compile(r"0(\d{2})(\d{2})?")
 EMAIL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}")
+WORDS = re.compile(r"(?<![A-Z0-9])[A-Z]\d\d(?![A-Z0-9])")
+"""What may be the name of a magic family within a text in upper case."""
 WEIGHTS = (31, 29, 23, 19, 17, 13, 7, 5, 3)
 
 PROVINCES = _words(
@@ -68,6 +70,13 @@ def provider_of(unit_code: str) -> str:
     return sorted(PROVIDERS)[sum(map(ord, unit_code)) % len(PROVIDERS)]
 
 
+def another_provider(unit_code: str) -> str:
+    """A provider that the unit is not with, as CE007 would name it."""
+    codes = sorted(PROVIDERS)
+    code = codes[(codes.index(provider_of(unit_code)) + 1) % len(codes)]
+    return f"{PROVIDERS[code]} (mã {code})"
+
+
 def names_provider(actual: str, code: str, name: str) -> bool:
     """Whether a stop form's MA_IVAN and TEN_IVAN name the provider that the unit has."""
     if actual == UNKNOWN_PROVIDER:
@@ -77,3 +86,13 @@ def names_provider(actual: str, code: str, name: str) -> bool:
     if actual == PORTAL:
         return "cong" in folded(name)
     return folded(PROVIDERS.get(actual, actual)) == folded(name)
+
+
+def agency_name(code: str) -> str:
+    """What the office of an agency code is called."""
+    return f"Bảo hiểm xã hội (mã {code})" if code else ""
+
+
+def who(tax_code: str, name: str) -> str:
+    """How the agency tells employers without a unit code apart: tax code and folded name."""
+    return f"{tax_code} {folded(name)}"

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from simulator.rules import email_valid
 
+ABILITIES = ("activation", "find", "replies", "roster", "lookup")
+"""What a gateway may be without (docs/gateway.md, capabilities)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -34,6 +37,12 @@ class Settings:
     hang_seconds: float
     dkim_bits: int
     smtp_connections: int
+    review_days: float
+    electronic: frozenset[str]
+    without: frozenset[str]
+    sign_replies: bool
+    agency_certificate: Path | None
+    lookups: int
 
 
 class WrongEnvironment(Exception):
@@ -131,6 +140,46 @@ def parser() -> argparse.ArgumentParser:
         "--fast", action="store_true", help="no delays at all: number and decision at once, mail as soon as possible"
     )
     make.add_argument(
+        "--review-days",
+        type=float,
+        default=0.0,
+        metavar="N",
+        help="working days from the release of a first-time dossier to the officer's answer, on the world's clock "
+        "(default 0: the decision delay)",
+    )
+    make.add_argument(
+        "--electronic",
+        action="append",
+        metavar="PROVINCE",
+        help="a province, two digits, that takes first-time dossiers over the wire; may be repeated (default 01)",
+    )
+    make.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        choices=ABILITIES,
+        help="the gateway cannot do this: 501, and /v1/capabilities says so; may be repeated",
+    )
+    make.add_argument(
+        "--no-activation",
+        action="append_const",
+        dest="without",
+        const="activation",
+        help="the same as --without activation: codes are used on the portal only (POST /portal/activations)",
+    )
+    make.add_argument(
+        "--unsigned-replies", action="store_true", help="decisions are not signed, and /v1/capabilities says so"
+    )
+    make.add_argument(
+        "--agency-certificate",
+        type=Path,
+        metavar="FILE",
+        help="write the certificate that signs decisions here too (always in DIR/agency-certificate.pem)",
+    )
+    make.add_argument(
+        "--lookups", type=int, default=60, metavar="N", help="unit look-ups answered a real minute (default 60)"
+    )
+    make.add_argument(
         "--dkim-bits",
         type=int,
         default=2048,
@@ -171,4 +220,10 @@ def read(arguments: list[str] | None = None) -> Settings:
         hang_seconds=given.hang_seconds,
         dkim_bits=given.dkim_bits,
         smtp_connections=given.smtp_connections,
+        review_days=given.review_days,
+        electronic=frozenset(given.electronic or ("01",)),
+        without=frozenset(given.without),
+        sign_replies=not given.unsigned_replies,
+        agency_certificate=given.agency_certificate,
+        lookups=given.lookups,
     )

@@ -1,7 +1,8 @@
 """The employer's signature: XMLDSig in the agency's shape (domain.md §5.1), verified with the agency's own code.
 
-One enveloped signature at Hoso/CKy_Dvi over the whole document, inclusive C14N, rsa-sha256. Whoever signed must be
-the unit: the certificate's subject names its MST in a UID attribute. No chain is built.
+One enveloped signature at Hoso/CKy_Dvi (of a TK3-TS at TK3-TS/Cky) over the whole document, inclusive C14N,
+rsa-sha256. Whoever signed must be the unit: the certificate's subject names its MST in a UID attribute. No chain is
+built.
 """
 
 from __future__ import annotations
@@ -112,9 +113,9 @@ def _taken_out(signature: etree._Element) -> None:
     parent.remove(signature)
 
 
-def verify(root: etree._Element) -> Certificate:
-    """The signer of a document. Refuses what is not signed whole, by an accepted algorithm, unaltered. Takes the
-    signature out of `root`."""
+def verify(root: etree._Element, at: str = "CKy_Dvi") -> Certificate:
+    """The signer of a document, whose signature is in the root's child `at`. Refuses what is not signed whole, by an
+    accepted algorithm, unaltered. Takes the signature out of `root`."""
     found = list(root.iter(SIGNATURE))
     if not found:
         raise Refusal("SIM024")
@@ -122,7 +123,7 @@ def verify(root: etree._Element) -> Certificate:
         raise Refusal("SIM025")
     signature = found[0]
     place = signature.getparent()
-    if place is None or place.tag != "CKy_Dvi" or place.getparent() is not root:
+    if place is None or place.tag != at or place.getparent() is not root:
         raise Refusal("SIM035")
     signed = signature.find("d:SignedInfo", NS)
     if signed is None:
@@ -159,9 +160,19 @@ def belongs(certificate: Certificate, unit_code: str, tax_code: str, declared_se
         raise Refusal("SIM030", certificate.begins.strftime("có hiệu lực từ %d/%m/%Y"))
     if tax_code[:10] not in certificate.tax_codes:
         raise Refusal("SIM007", foreign(certificate, unit_code))
-    plain = re.sub(r"[\s:-]", "", declared_serial).lower().removeprefix("0x").lstrip("0")
-    if plain not in (f"{certificate.serial:x}", str(certificate.serial)):
+    if not names(declared_serial, certificate.serial):
         raise Refusal("SIM037")
+
+
+def names(declared: str, serial: int) -> bool:
+    """Whether a text is that serial, in hex or decimal."""
+    plain = re.sub(r"[\s:-]", "", declared).lower().removeprefix("0x").lstrip("0")
+    return plain in (f"{serial:x}", str(serial))
+
+
+def as_serial(declared: str) -> str:
+    """A declared serial as the agency keeps it: hex without leading zeros."""
+    return re.sub(r"[\s:-]", "", declared).lower().removeprefix("0x").lstrip("0")
 
 
 def foreign(certificate: Certificate, unit_code: str) -> str:

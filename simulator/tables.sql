@@ -39,7 +39,7 @@ create table if not exists filings (
   idempotency_key text,
   unit_name text not null,
   place text not null,
-  email text,                        -- of the form 04
+  email text,                        -- of the forms 04, 05 and the first-time envelope
   contact text,                      -- header X-Contact
   certificate text,                  -- sha256 of the signing certificate
   taken_in integer not null,
@@ -84,7 +84,7 @@ create table if not exists roster_fetches (
 create table if not exists mails (
   id integer primary key,
   transaction_id text not null,
-  kind text not null,                -- activation | stop-result
+  kind text not null,                -- activation | stop-result | change-result | unit-code-result
   unit_code text not null,
   recipient text not null,
   message_id text not null unique,
@@ -116,6 +116,56 @@ create table if not exists script_rules (
 );
 create table if not exists magic_uses (unit_code text not null, rule text not null, used integer not null, primary key (unit_code, rule)) without rowid;
 create table if not exists outage (id integer primary key check (id = 1), until_real real not null, mode text not null);
+
+-- Who signed, as the agency read it from the certificate.
+create table if not exists certificates (sha256 text primary key, serial text not null, subject text not null, ends_at text not null);
+
+-- The certificate the agency holds for a unit: of its accepted registration, first-time dossier or change. A stop forgets it.
+create table if not exists registered (
+  unit_code text primary key, serial text not null, method text not null default '', transaction_id text not null, since_world real not null
+);
+
+-- What a change dossier (05) announces, and whether it took effect.
+create table if not exists changes (
+  transaction_id text not null, unit_code text not null, field text not null, old text not null, new text not null,
+  effective_world real, primary key (transaction_id, field)
+);
+
+-- What only first-time dossiers (604) have, beside their row in `filings`. `who` is tax code and folded name: no unit code is there to name them.
+create table if not exists first_time (
+  transaction_id text primary key,
+  who text not null,
+  licence text not null,
+  province text not null,
+  address text not null,
+  phone text not null,
+  files text not null,               -- JSON: names of the attachments
+  released_world real,               -- when the activation code gave it to the officer
+  review text not null default '',   -- planned | silent | until-asked, after the release; done
+  granted_code text
+);
+create index if not exists first_time_by_who on first_time (who);
+
+-- Unit codes the agency has granted: for a first-time dossier, or for a paper form. Effective with the accepted change, or a registration.
+create table if not exists granted (
+  unit_code text primary key, tax_code text not null, name text not null, how text not null,  -- dossier | paper
+  transaction_id text, granted_world real not null, effective_world real
+);
+
+-- What the unit directory shows beside `units`.
+create table if not exists places (unit_code text primary key, agency text not null, address text not null default '', phone text not null default '');
+
+-- How often somebody asked where a released first-time dossier stands.
+create table if not exists status_asks (transaction_id text primary key, times integer not null, first_world real not null, last_world real not null);
+
+-- Codes that a newer one of the same dossier has put out of force.
+create table if not exists superseded_codes (transaction_id text not null, code text not null, primary key (transaction_id, code)) without rowid;
+
+-- Families of magic behaviour of what has no magic unit code: first-time dossiers by `who`, granted unit codes.
+create table if not exists magic_names (who text primary key, families text not null);
+
+create view if not exists stops as
+  select transaction_id, unit_code, sender, number, decided_world from filings where procedure = '06_NG-IVAN' and state = 'CHAP_NHAN';
 
 create view if not exists ledger as
   select a.*, f.number as dossier_number, f.state as filing_state, f.code as filing_code
