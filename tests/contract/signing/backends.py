@@ -37,7 +37,7 @@ class Bench(Protocol):
     profile: SigningProfile
     asks_people: bool
 
-    def signer(self) -> KeySigner:
+    def signer(self, profile: SigningProfile | None = None) -> KeySigner:
         """The profile's key, opened anew over the same database, as after a restart."""
         ...
 
@@ -105,8 +105,8 @@ class Pkcs12Bench:
     profile: SigningProfile
     asks_people: bool = False
 
-    def signer(self) -> KeySigner:
-        return Pkcs12KeySigner(self.profile)
+    def signer(self, profile: SigningProfile | None = None) -> KeySigner:
+        return Pkcs12KeySigner(profile or self.profile)
 
     def broken(self) -> SigningProfile:
         return replace(self.profile, private_key_der=None)
@@ -142,8 +142,8 @@ class EsignBench:
     """How far the world's clock was moved."""
     asks_people: bool = True
 
-    def signer(self) -> KeySigner:
-        return self.shared(self.profile)
+    def signer(self, profile: SigningProfile | None = None) -> KeySigner:
+        return self.shared(profile or self.profile)
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self.moved

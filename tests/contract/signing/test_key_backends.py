@@ -11,8 +11,6 @@ import pytest
 import pytest_asyncio
 
 from hoso.store.postgres import Database
-from services.signer.keys import SigningKeys
-from services.signer.keys.pkcs12 import Pkcs12KeySigner
 from services.signer.keys.port import Declined, Expired, Signatures, UnusableKey
 from services.signer.profiles import SHAPES
 from tests.contract.signing.backends import BENCHES, PEOPLE, Bench, made, settled, waiting
@@ -89,9 +87,11 @@ async def test_what_nobody_answers_expires_and_only_another_attempt_asks_anew(be
 
 @everybody
 async def test_a_profile_that_lacks_something_is_unusable_in_a_sentence(bench: Bench) -> None:
-    backends = {"pkcs12": Pkcs12KeySigner, bench.profile.backend: type(bench.signer())}
-    shared = getattr(bench, "shared", None)
-    keys = SigningKeys({**backends, bench.profile.backend: shared or backends[bench.profile.backend]})  # type: ignore[dict-item]
+    asks = [await bench.sealed(made(bench))]
+
+    async def sign() -> None:
+        await bench.signer(bench.broken()).sign(a_name(), asks)
+
     with pytest.raises(UnusableKey, match="hãy"):
-        signer = keys.signer(bench.broken())
-        await signer.sign(a_name(), [await bench.sealed(made(bench))])
+        await sign()
+    assert await bench.asked() == 0
