@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.arena import Arena
+from tests.e2e.scene import Scene
 from tests.e2e.town import Town, owners
+
+
+@pytest.fixture
+def scene(town: Town) -> Scene:
+    """The hands and eyes of one scenario."""
+    return Scene(town)
 
 
 @pytest.fixture(scope="session")

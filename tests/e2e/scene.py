@@ -1,0 +1,267 @@
+"""What a scenario may do and see: ask for branches over HTTP, let the world's days pass, answer as a person, and read the
+agency's ledger, its mails and our answers. Scenarios assert on what the outside world has, never on our own tables.
+
+The clock moves only when nothing else can happen for the branch, and only to the next moment at which something is due
+for it: days pass in seconds and nothing sleeps through them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+
+from tests.chaos.arena import AWAY
+from tests.chaos.sheets import Maker
+from tests.e2e.town import Town
+
+QUIET_S = 0.7
+"""Nothing has happened for a branch for this long: then nothing will before the clock moves."""
+PATIENCE_S = 90.0
+FORMS = {"04_DK-IVAN": "register", "05_SD-IVAN": "change", "06_NG-IVAN": "stop"}
+
+
+@dataclass
+class Branch:
+    """A row, and what hoso calls it."""
+
+    tenant: str
+    fields: dict[str, str]
+    enrolment: str = ""
+    said: dict[str, Any] = field(default_factory=dict)
+    """The last answer to a request for it."""
+
+    @property
+    def unit_code(self) -> str:
+        return self.fields["unit_code"]
+
+    @property
+    def name(self) -> str:
+        return self.fields["name"]
+
+
+class Scene:
+    """One scenario's hands and eyes on the town."""
+
+    def __init__(self, town: Town) -> None:
+        self.town = town
+
+    # --- asking ------------------------------------------------------------------------------------------------
+
+    def branch(self, flow: str = "", *, tenant: str = "demo", **fields: str) -> Branch:
+        """A made-up branch; `flow` chooses what the agency does with it (simulator/README.md)."""
+        owner = next(t for t in self.town.arena.tenants if t.name == tenant)
+        maker = self.town.makers.setdefault(tenant, Maker(41 + len(self.town.makers), [owner]))
+        row = maker.row(flow)
+        return Branch(tenant, {key: value for key, value in {**row.fields, **fields}.items() if value})
+
+    def newcomer(self, words: str = "", *, tenant: str = "demo", **fields: str) -> Branch:
+        """A branch in Hanoi that never took part: no code, the fields and the licence of a first-time dossier.
+
+        `words` are magic words of its name."""
+        branch = self.branch("", tenant=tenant)
+        number = branch.fields.pop("unit_code")
+        name = f"{branch.fields['name']} {words} {number}".replace("  ", " ")
+        first = {
+            "branch_id": f"CN-{number}",
+            "name": name,
+            "province": "Hà Nội",
+            "first_time": "có",
+            "representative": "Trần Thị Thử",
+            "licence_number": f"01{uuid4().int % 10**8:08d}",
+            "licence_place": "Sở Tài chính Hà Nội",
+            "licence_date": "05/01/2026",
+            "attachments": "giay-phep.pdf",
+        }
+        branch.fields |= {**first, **fields}
+        return branch
+
+    async def ask(self, branch: Branch, **changed: str) -> Branch:
+        """Request the branch over HTTP, as a producing system would; `changed` fields are as of now."""
+        branch.fields |= changed
+        status, branch.said = await self.http(
+            branch.tenant, "POST", "/v1/enrolments", branch.fields, {"Idempotency-Key": str(uuid4())}
+        )
+        assert status < 300, branch.said
+        branch.enrolment = branch.said.get("enrolment") or branch.enrolment
+        return branch
+
+    async def http(
+        self, tenant: str, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Any]:
+        """One request with the tenant's key; JSON in, JSON out. Asked again while a process that was killed is away."""
+        given = {"Authorization": f"Bearer {self.town.arena.keys[tenant]}", **(headers or {})}
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                url = self.town.arena.up()["services"]["intake"]["http"] + path
+                async with (
+                    aiohttp.ClientSession(headers=given) as session,
+                    session.request(method, url, **_body(body)) as answer,
+                ):
+                    if answer.status < 500:
+                        return answer.status, await answer.json() if answer.content_type != "application/pdf" else None
+            except AWAY:
+                pass
+            assert time.monotonic() < until, f"{method} {path} was not answered"
+            await asyncio.sleep(0.2)
+
+    # --- time --------------------------------------------------------------------------------------------------
+
+    async def until(self, branch: Branch, stage: str, cause: str | None = None) -> dict[str, Any]:
+        """Until the branch stands at `stage` (waiting for `cause`), the days passing as they must."""
+        seen: Any = None
+        changed = began = time.monotonic()
+        while True:
+            found = await self.view(branch)
+            if found.get("stage") == stage and cause in (None, found.get("cause")):
+                return found
+            picture = (found.get("stage"), found.get("at"), await self._busy(branch))
+            if picture != seen or picture[2] == "working":
+                seen, changed = picture, time.monotonic()
+            if time.monotonic() - changed > QUIET_S:
+                moved = await self._on(branch)
+                changed = time.monotonic()
+                if not moved:
+                    raise AssertionError(f"nothing more happens: {found}\n{await self.story(branch)}")
+            if time.monotonic() - began > PATIENCE_S:
+                raise AssertionError(f"{stage} {cause or ''} never came: {found}\n{await self.story(branch)}")
+            await asyncio.sleep(0.1)
+
+    async def pass_time(self, delta: timedelta) -> None:
+        """Move the world's clock."""
+        await self.town.arena.jump(delta)
+
+    async def _busy(self, branch: Branch) -> str:
+        """`working` while a call or an unread event of the branch is under way."""
+        try:
+            async with self.town.arena.open() as own:
+                calls = await own.db.pool.fetchval(
+                    "select count(*) from log.call where correlation::text = $1 and (lane <> 'agency.replies' or unsure) "
+                    "and not_before < (select max(base) from log.clock)",
+                    branch.enrolment,
+                )
+                behind = await own.db.pool.fetchval(
+                    "select sum(h.next - p.off) from log.position p join log.head h using (topic, part)"
+                )
+                return "working" if behind else f"{calls}"
+        except AWAY:
+            return "working"
+
+    async def _on(self, branch: Branch) -> bool:
+        """Move on to the next moment at which something is due for this branch. False when nothing is."""
+        try:
+            async with self.town.arena.open() as own:
+                due = await own.db.pool.fetchval(
+                    "select min(due) from log.timer where correlation::text = $1", branch.enrolment
+                )
+            agency = self.town.agency(
+                "select min(at) as at from (select due_world as at, transaction_id as t from mails where state = 'queued' "
+                "union all select due, transaction_id from tasks where clock = 'world') where t in "
+                "(select transaction_id from filings where unit_code = ? or unit_name = ?)",
+                branch.fields.get("unit_code", ""),
+                branch.name,
+            )[0]["at"]
+            now = await self.now()
+        except AWAY:
+            return True
+        moments = [due] if due else []
+        moments += [datetime.fromtimestamp(agency, UTC)] if agency else []
+        ahead = [moment for moment in moments if moment > now]
+        if moments:
+            await self.pass_time(max(min(ahead, default=now) - now, timedelta()) + timedelta(seconds=2))
+        return bool(moments)
+
+    async def now(self) -> datetime:
+        """The world's time, as the agency has it."""
+        base, anchor, rate = self.town.agency("select base_world, anchor_real, rate from clock")[0]
+        return datetime.fromtimestamp(base + (time.time() - anchor) * rate, UTC)
+
+    # --- seeing ------------------------------------------------------------------------------------------------
+
+    async def view(self, branch: Branch) -> dict[str, Any]:
+        """The enrolment as HTTP shows it; empty while it is not known yet."""
+        status, found = await self.http(branch.tenant, "GET", f"/v1/enrolments/{branch.enrolment}")
+        return found if status == 200 else {}
+
+    async def story(self, branch: Branch) -> str:
+        """What `hoso enrolment show` tells."""
+        _, said = await self.town.cli("enrolment", "show", branch.enrolment)
+        return said
+
+    def filings(self, branch: Branch) -> list[str]:
+        """What the agency has of the branch, oldest first: "stop refused SIM011", "register accepted", …"""
+        states = {"CHAP_NHAN": "accepted", "TU_CHOI": "refused", "TIEP_NHAN": "open"}
+        rows = self.town.agency(
+            "select procedure, state, code from filings where unit_code = ? or unit_name = ? order by received_world, rowid",
+            branch.fields.get("unit_code", "-"),
+            branch.name,
+        )
+        return [
+            " ".join(
+                word
+                for word in (
+                    FORMS.get(row["procedure"], "first_code"),
+                    states[row["state"]],
+                    row["code"] if row["state"] == "TU_CHOI" else "",
+                )
+                if word
+            )
+            for row in rows
+        ]
+
+    def mails(self, branch: Branch) -> list[str]:
+        """The agency's genuine mails about the branch that were sent, oldest first: their kinds."""
+        rows = self.town.agency(
+            "select kind from mails where genuine and state = 'sent' and transaction_id in "
+            "(select transaction_id from filings where unit_code = ? or unit_name = ?) order by sent_world, id",
+            branch.fields.get("unit_code", "-"),
+            branch.name,
+        )
+        return [row["kind"] for row in rows]
+
+    def active(self, branch: Branch) -> bool:
+        """Whether the agency holds the unit as activated with us."""
+        return bool(
+            self.town.agency(
+                "select 1 from units where unit_code = ? and active_transaction is not null", branch.unit_code
+            )
+        )
+
+    # --- people ------------------------------------------------------------------------------------------------
+
+    async def task(self, branch: Branch, cause: str | None = None) -> dict[str, Any]:
+        """The open task of the branch."""
+        until = time.monotonic() + 20
+        while True:
+            _, found = await self.http(branch.tenant, "GET", "/v1/tasks?limit=1000")
+            for task in found["tasks"]:
+                if task["enrolment"] == branch.enrolment and cause in (None, task["cause"]):
+                    return dict(task)
+            assert time.monotonic() < until, f"no task of {branch.enrolment} {cause}: {found}"
+            await asyncio.sleep(0.1)
+
+    async def answer(self, branch: Branch, answer: str, value: str | None = None, **more: Any) -> None:
+        """Answer the open task over HTTP, as the person it waits for."""
+        task = await self.task(branch)
+        body = {"answer": answer, "reason": "kịch bản", **({"value": value} if value else {}), **more}
+        status, said = await self.http(branch.tenant, "POST", f"/v1/tasks/{task['task']}/answer", body)
+        assert status < 300, said
+
+
+def _body(body: Any) -> dict[str, Any]:
+    if body is None:
+        return {}
+    return {"data": body} if isinstance(body, bytes) else {"json": body}
+
+
+def in_order(wanted: Sequence[str], found: Sequence[str]) -> bool:
+    """Whether `wanted` are in `found`, in that order, others between them."""
+    rest = iter(found)
+    return all(one in rest for one in wanted)
