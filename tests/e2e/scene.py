@@ -180,7 +180,10 @@ class Scene:
 
     async def now(self) -> datetime:
         """The world's time, as the agency has it."""
-        base, anchor, rate = self.town.agency("select base_world, anchor_real, rate from clock")[0]
+        rows = self.town.agency("select base_world, anchor_real, rate from clock")
+        if not rows:
+            return datetime.now(UTC)  # nobody has set a clock yet: the real time
+        base, anchor, rate = rows[0]
         return datetime.fromtimestamp(base + (time.time() - anchor) * rate, UTC)
 
     # --- seeing ------------------------------------------------------------------------------------------------
