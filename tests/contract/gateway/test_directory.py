@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
 from services.submitter.directory import Candidate, DirectoryAway, HttpUnitDirectory
+from services.submitter.gateway import Dossier
+from services.submitter.http_gateway import HttpAgencyGateway
 from tests.contract.gateway.byhand import ByHand
-from tests.simulator.agency import free_port
+from tests.contract.gateway.conftest import soon
+from tests.simulator.agency import Agency, free_port
 
 HUE = {
     "ma_don_vi": "tz0001z",
@@ -70,3 +74,22 @@ async def test_nobody_listens() -> None:
     nobody = HttpUnitDirectory(f"http://127.0.0.1:{free_port()}", timedelta(seconds=2))
     with pytest.raises(DirectoryAway, match="HOSO_UNIT_DIRECTORY"):
         await nobody.look_up("0101243150")
+
+
+# --- the simulated agency's ---------------------------------------------------------------------------------------
+
+
+async def test_the_simulated_agency_knows_units_of_a_tax_code(
+    agency: Agency, gateway: HttpAgencyGateway, dossier: Callable[..., Dossier]
+) -> None:
+    filed = dossier()
+    await gateway.submit(filed, "k", soon())
+    directory = HttpUnitDirectory(f"http://{agency.host}:{agency.port}")
+    found = await directory.look_up("0101243150")
+
+    assert filed.unit_code in [unit.unit_code for unit in found]
+    assert all(unit.unit_code and unit.name and unit.tax_code[:10] == "0101243150" for unit in found)
+    part = found[0].name.lower()[-6:]
+    narrowed = await directory.look_up("0101243150", part)
+    assert found[0] in narrowed
+    assert list(await directory.look_up("0101243150", "không ai tên thế này")) == []
