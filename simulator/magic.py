@@ -144,7 +144,7 @@ MAGIC: dict[str, Magic] = {
     ),
     "T13": _stopping("stop is refused (SIM012) always", Rule("decision", "REFUSE:SIM012", None, STOP)),
     "T14": Magic(
-        "CE007 names a provider that is not the unit's: its stop is refused SIM012 until the right one is named",
+        "A10: CE007 names a provider that is not the unit's: its stop is refused SIM012 until the right one is named",
         (Rule("decision", "MISNAMED", None, REGISTER),),
         "other",
     ),

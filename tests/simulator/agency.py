@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import http.client
 import json
 import os
@@ -11,10 +12,12 @@ import socket
 import subprocess
 import sys
 import time
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
+from email.header import decode_header, make_header
 from email.message import Message
 from pathlib import Path
 from typing import Any, TypeVar
@@ -197,6 +200,20 @@ def text_of(raw: bytes) -> str:
     payload = parts[0].get_payload(decode=True)
     assert isinstance(payload, bytes)
     return payload.decode(parts[0].get_content_charset() or "utf-8")
+
+
+def words_of(raw: bytes) -> str:
+    """What a mail says in NFC, whether it is HTML or plain text."""
+    part = next(part for part in message_from_bytes(raw).walk() if part.get_content_maintype() == "text")
+    payload = part.get_payload(decode=True)
+    assert isinstance(payload, bytes)
+    text = unicodedata.normalize("NFC", payload.decode(part.get_content_charset() or "utf-8"))
+    return html.unescape(re.sub(r"<[^>]+>", " ", text))
+
+
+def subject_of(raw: bytes) -> str:
+    """The subject of a mail."""
+    return str(make_header(decode_header(str(message_from_bytes(raw)["Subject"]))))
 
 
 def code_in(raw: bytes) -> str:

@@ -62,7 +62,7 @@ DOCUMENTS: dict[str, Build] = {
     "SIM030": lambda d: (d.but(by=signer(begins=10, ends=20)), None),
     "SIM031": lambda d: (d.but(fields={"NGAY_LAP": TOMORROW}), None),
     "SIM032": lambda d: (d.but(fields={"EMAIL": "a@branches.example; b@branches.example"}), None),
-    "SIM033": lambda d: (d.but(headers={"X-Procedure": "05_SD-IVAN"}), None),
+    "SIM033": lambda d: (d.but(headers={"X-Procedure": "02_SD-GD"}), None),
     "SIM034": lambda d: (d, d.body().replace(b"<CKy_Dvi>", b"<CKy_Dvi>" + b" " * 300_000)),
     "SIM035": lambda d: (d, _too_deep(d)),
     "SIM036": lambda d: (d.but(fields={"NGAY_LAP": "31/02/2026"}), None),
