@@ -25,7 +25,7 @@ from app.house import House, Wired, house
 from hoso import points
 from hoso.domain.decisions import Rules
 from hoso.domain.providers import provider_name
-from hoso.domain.provinces import province_of
+from hoso.domain.provinces import hanoi_agencies, province_of
 from hoso.domain.rejections import Rejections, rejections
 from hoso.domain.routes import routes
 from hoso.domain.workdays import workdays
@@ -107,6 +107,7 @@ def rules(settings: Settings) -> Rules:
         settings.activation_mail_wait,
         settings.wrong_codes,
         lambda code: province_of(code).name,
+        lambda code: next((office.name for office in hanoi_agencies() if office.code == code), ""),
         _table("HOSO_ROUTES", settings.routes, routes, "hoso/domain/data/routes.json"),
         _table(
             "HOSO_WORKDAYS",
@@ -184,6 +185,8 @@ async def _ops(own: House, kernel: Kernel) -> Wired:
 async def _signer(own: House, kernel: Kernel) -> Wired:
     from app.adapters import SigningProfiles
     from app.agent_desk import serve as serve_desk
+    from app.remote_signing import BACKEND as ESIGN
+    from app.remote_signing import wire_esign
     from services.signer.desk import Desk
     from services.signer.keys import BACKENDS, SigningKeys
     from services.signer.keys.agent import AgentKeys
@@ -191,12 +194,13 @@ async def _signer(own: House, kernel: Kernel) -> Wired:
     from services.signer.service import service
 
     desk = Desk(own.db.pool, own.vault)
-    keys = SigningKeys({**BACKENDS, "agent": AgentKeys(desk)})
+    esign, esign_job, esign_facts = await wire_esign(own, kernel)
+    keys = SigningKeys({**BACKENDS, "agent": AgentKeys(desk), ESIGN: esign})
     desk_http, desk_facts = serve_desk(own, kernel, desk)
     return (
         service(SigningProfiles(own.set_up), own.vault, keys, PostgresPreparations(own.db.pool)),
-        [desk_http],
-        desk_facts,
+        [desk_http, esign_job],
+        {**desk_facts, **esign_facts},
     )
 
 
@@ -295,12 +299,15 @@ async def _intake(own: House, kernel: Kernel) -> Wired:
 def _set_up_over_http(own: House, kernel: Kernel) -> Any:
     from app.adapters import ApiKeys
     from app.answering import Desk, means_of
+    from app.http_papers import add_papers
     from app.http_setup import Counter, router
+    from app.papers import Papers
 
     desk = Desk(means_of(own, kernel, kernel.clock.now))
-    return router(
-        Counter(own.set_up, desk, ApiKeys(own.set_up), own.db.pool, own.settings, kernel.clock.now, own.vault)
-    )
+    counter = Counter(own.set_up, desk, ApiKeys(own.set_up), own.db.pool, own.settings, kernel.clock.now, own.vault)
+    made = router(counter)
+    add_papers(made, counter, Papers(rules(own.settings), own.vault))
+    return made
 
 
 async def _mail_watcher(own: House, kernel: Kernel) -> Wired:

@@ -45,6 +45,8 @@ class Rules:
     wrong_codes: int = 3
     place: Callable[[str], str] = field(default=lambda province: province)
     """The place written on a form, from the province's code."""
+    agency: Callable[[str], str] = field(default=lambda code: "")
+    """The name of a social-insurance office, from its code; empty when it is not known."""
     routes: Routes = field(default_factory=routes)
     workdays: Workdays = field(default_factory=Workdays)
     officer_days: int = 3
@@ -100,6 +102,7 @@ def first_code(rules: Rules, case: Case, now: datetime) -> FirstCodePayload:
     return FirstCodePayload(
         **fields,
         province=form.province,
+        agency_name=rules.agency(form.agency) if form.agency else "",
         contact_name=form.contact_name or form.first_time.representative,
         first_time=form.first_time,
     )
