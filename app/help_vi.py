@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app import agent_sentences, help_tasks_vi
+from app import agent_sentences, esign_sentences, help_tasks_vi
 
 
 def translate(command: Any, path: str = "") -> None:
@@ -105,6 +105,7 @@ COMMANDS: dict[str, str] = {
     "Bị từ chối khi còn dịch vụ chạy từ trước khi tệp thay đổi: khởi động lại chúng trước.",
     "vault erase": "Xoá vĩnh viễn những gì két giữ của một đăng ký cho một mục đích: khoá của nó bị huỷ.",
     **agent_sentences.COMMANDS,
+    **esign_sentences.COMMANDS,
     **help_tasks_vi.COMMANDS,
 }
 
@@ -183,5 +184,6 @@ OPTIONS: dict[str, str] = {
     "code, personal or evidence.": "code, personal hoặc evidence.",
     "Do not ask.": "Không hỏi lại.",
     **agent_sentences.OPTIONS,
+    **esign_sentences.OPTIONS,
     **help_tasks_vi.OPTIONS,
 }

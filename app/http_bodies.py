@@ -45,7 +45,31 @@ class NewMailbox(_Body):
     authserv_id: str = Field(default="", max_length=253)
     client: Literal["aioimaplib", "imapclient"] = "aioimaplib"
     folder: str = Field(default="INBOX", min_length=1, max_length=200)
-    contact: Literal["shared", "own"] = "shared"
+    contact: Literal["shared", "own", "catch-all"] = "shared"
+
+
+class NewEsign(_Body):
+    """A MISA eSign account to sign with; the same name again replaces it."""
+
+    name: str = Field(min_length=1, max_length=100)
+    user: str = Field(min_length=1, max_length=254)
+    password: SecretStr = Field(min_length=1, max_length=1000)
+    client_id: str = Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")
+    client_key: SecretStr = Field(min_length=1, max_length=1000)
+    serial: str = Field(
+        default="", max_length=200, description="Serial number or SHA-256, where the account has several."
+    )
+    host: str = Field(default="https://esignapp.misa.vn", max_length=300)
+    prompt_minutes: int = Field(default=15, ge=1, le=1440, description="After so long a prompt can not be approved.")
+    code: SecretStr | None = Field(default=None, max_length=40, description="The one-time code, after 409 code-needed.")
+
+
+class EsignLogIn(_Body):
+    """What a MISA eSign profile needs of a person: one of the three."""
+
+    code: SecretStr | None = Field(default=None, max_length=40, description="The one-time code.")
+    resend: bool = Field(default=False, description="Have a new code sent.")
+    anew: bool = Field(default=False, description="Try the log-in again although it was refused.")
 
 
 class NewAnswer(_Body):

@@ -7,6 +7,7 @@ Mounted beside intake's API. The tenant is always the key's; what belongs to ano
     POST               /v1/mailboxes/{address}/test, /v1/profiles/{name}/test
     POST               /v1/enrolments/{id}/answers, /v1/enrolments/{id}/cancellation
     GET                /v1/tenant, /v1/enrolments/{id}/timeline        scope setup or read
+    remote signing                                                    http_esign.py
     tasks                                                             http_tasks.py
 
 Tenants are made by the operator's command line only (`hoso tenant add`).
@@ -31,9 +32,11 @@ from app.answering import Desk
 from app.demo_keys import refuse_demo_key
 from app.hosts import must_be_public
 from app.http_bodies import Cancellation, NewAnswer, NewKey, NewMailbox, described, given
+from app.http_esign import add_esign
 from app.http_refusals import done
 from app.http_tasks import add_tasks
 from app.probing import probe_mailbox, probe_profile
+from app.remote_signing import remote
 from app.telling import told
 from hoso.settings import Settings
 from hoso.setup.registry import MailboxSettings, SetUp
@@ -89,6 +92,7 @@ def router(counter: Counter) -> APIRouter:
     _keys(made, counter, Depends(may(SETUP)))
     _mailboxes(made, counter, Depends(may(SETUP)))
     _profiles(made, counter, Depends(may(SETUP)))
+    add_esign(made, counter, Depends(may(SETUP)))
     _enrolments(made, counter, Depends(may(SETUP)), Depends(may(SETUP, READ)))
     add_tasks(made, counter, Depends(may(SETUP)), Depends(may(SETUP, READ)))
     return made
@@ -223,7 +227,8 @@ def _profiles(made: APIRouter, counter: Counter, setter: Any) -> None:
         opened = await done(counter.set_up.profile_with_key(who.tenant, found.id)) if found is not None else None
         if opened is None:
             raise not_found("chữ ký số")
-        good, line, facts = await probe_profile(opened, counter.now())
+        async with remote(counter.set_up, counter.pool, counter.vault, counter.now) as signing:
+            good, line, facts = await probe_profile(opened, counter.now(), signing.check)
         return {"name": name, "ok": good, "message": line, **facts}
 
     @made.delete("/profiles/{name}", status_code=204)

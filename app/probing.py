@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,8 +20,12 @@ async def probe_mailbox(mailbox: Mailbox, settings: Settings) -> tuple[bool, str
     return await probe(watched(mailbox, settings, dkim_records(settings)))
 
 
-async def probe_profile(profile: Profile, now: datetime) -> tuple[bool, str, dict[str, Any]]:
-    """Sign a sample in every shape the profile may be used in, and verify it. `now` is the world's time."""
+async def probe_profile(
+    profile: Profile, now: datetime, remote: Callable[[Profile], Awaitable[None]] | None = None
+) -> tuple[bool, str, dict[str, Any]]:
+    """Sign a sample in every shape the profile may be used in, and verify it. `now` is the world's time.
+
+    `remote` looks at a profile whose signatures a person approves on a phone: nobody is asked for a sample."""
     from services.signer.keys import SigningKeys
     from services.signer.keys.port import SignatureAsk, Signatures, UnusableKey
     from services.signer.ports import SigningProfile
@@ -37,14 +42,14 @@ async def probe_profile(profile: Profile, now: datetime) -> tuple[bool, str, dic
     shape = SHAPES[signing.shape]
     try:
         prepared = shape.prepare(b"<Hoso><Thu>hoso</Thu><CKy_Dvi/></Hoso>", profile.certificate, now, "Hoso/CKy_Dvi")
-        answer = (
-            await SigningKeys()
-            .signer(signing)
-            .sign("probe", [SignatureAsk(prepared.digest, "probe", "hoso profile test")])
-        )
-        if not isinstance(answer, Signatures):
-            raise UnusableKey(type(answer).__name__)
-        shape.verify(shape.complete(prepared, answer.values[0]), "Hoso/CKy_Dvi")
+        if remote is not None and profile.backend == "misa_esign":
+            await remote(profile)
+        else:
+            asks = [SignatureAsk(prepared.digest, "probe", "hoso profile test")]
+            answer = await SigningKeys().signer(signing).sign("probe", asks)
+            if not isinstance(answer, Signatures):
+                raise UnusableKey(type(answer).__name__)
+            shape.verify(shape.complete(prepared, answer.values[0]), "Hoso/CKy_Dvi")
     except (UnusableKey, BadSignature) as error:
         return False, text("profile.bad", name=profile.name, error=error), {**found, "error": str(error)}
     if not known.not_before <= now <= known.not_after:

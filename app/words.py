@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.agent_sentences import AGENT_SENTENCES
+from app.esign_sentences import ESIGN_SENTENCES
 from app.sentences import SENTENCES
 from app.task_sentences import TASK_SENTENCES
 
@@ -149,6 +150,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "db.away": (
         "cơ sở dữ liệu ở {url} không trả lời: chạy `hoso up`, hoặc sửa HOSO_DATABASE",
         "no database answers at {url}: start it with `hoso up`, or mend HOSO_DATABASE",
+    **ESIGN_SENTENCES,
     ),
     "db.lost": (
         "mất kết nối với cơ sở dữ liệu giữa chừng ({error}): chạy lại lệnh này",

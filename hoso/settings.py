@@ -143,6 +143,29 @@ class Settings(BaseSettings):
         description="JSON file of DKIM records (`name` → `record`) used instead of DNS; for tests and closed networks.",
     )
 
+    smtp: str = Field(
+        default="",
+        description="Relay for outgoing mails: `smtp://user@host:587` (STARTTLS, never in clear beyond loopback) or `smtps://user@host:465`. "
+        "Empty: no mails are sent; `hoso check` says so.",
+    )
+    smtp_password_file: Path | None = Field(default=None, description="File whose first line is the relay's password.")
+    smtp_from: str = Field(default="", description="Sender of outgoing mails. Must be given with `smtp`.")
+    smtp_ca: Path | None = Field(
+        default=None,
+        description="PEM file of the authorities that vouch for the relay. Empty: those of this machine.",
+    )
+    webhook_loopback: bool = Field(
+        default=False,
+        description="Whether webhooks may go to this machine itself, also by plain HTTP; only in `test`. Other private addresses never.",
+    )
+    webhook_give_up: Duration = _duration("5d", "After so long without one success a webhook is switched off.")
+
+    esign_messages: str = Field(
+        default="",
+        description="Where the signer hears messages of MISA eSign (`POST /esign/messages`), e.g. `127.0.0.1:8091`; loopback only, behind a proxy. "
+        "Empty: nowhere, the service is asked now and then.",
+    )
+
     http: str = Field(
         default="127.0.0.1:8080", description="Where intake serves its HTTP API; port 0 lets the system choose."
     )

@@ -21,7 +21,6 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import ClassVar
 
-import aiohttp
 import asyncpg
 
 from hoso.runtime.clock import boottime
@@ -30,7 +29,7 @@ from hoso.runtime.steps import NotYet
 from services.signer.keys.misa_account import Account
 from services.signer.keys.misa_login import MisaLogin, SecretVault, Session
 from services.signer.keys.misa_prompts import Prompt, Prompts, Question
-from services.signer.keys.misa_wire import MisaWire, RefusedByService, RemoteCertificate, Standing, Unauthorised
+from services.signer.keys.misa_wire import Line, MisaWire, RefusedByService, RemoteCertificate, Standing, Unauthorised
 from services.signer.keys.port import Answer, Declined, Expired, SignatureAsk, Signatures, UnusableKey, Waiting
 from services.signer.ports import SigningProfile
 
@@ -58,7 +57,7 @@ class MisaEsign:
     vault: SecretVault
     now: Callable[[], datetime]
     """The world's."""
-    http: aiohttp.ClientSession
+    line: Line
     window: timedelta = MOMENT
     """How long a question waits for others to be approved together with it (real time)."""
 
@@ -71,7 +70,7 @@ class MisaEsign:
     def login(self, profile: SigningProfile) -> MisaLogin:
         """The profile's log-in. Raises UnusableKey."""
         account = Account.from_bytes(profile.private_key_der)
-        return MisaLogin(profile.id, profile.tenant, account, self.pool, self.vault, self.http)
+        return MisaLogin(profile.id, profile.tenant, account, self.pool, self.vault, self.line)
 
 
 class MisaEsignSigner:
@@ -83,7 +82,7 @@ class MisaEsignSigner:
         self._account = account
         self._shared = shared
         self._certificate = profile.certificate_der
-        self._wire = MisaWire(account, shared.http)
+        self._wire = MisaWire(account, shared.line)
         self._login = shared.login(profile)
         self._prompts = Prompts(shared.pool, profile.tenant, profile.id, sha256(profile.certificate_der).digest())
         self._remote: RemoteCertificate | None = None
@@ -108,6 +107,11 @@ class MisaEsignSigner:
                 raise UnusableKey(prompt.why)
             case _:
                 return NotYet(MOMENT)
+
+    async def check(self) -> Waiting | NotYet | None:
+        """None: logged in, and the certificate is in use there. Asks nobody. Raises UnusableKey, Transient."""
+        ready = await self._ready()
+        return None if isinstance(ready, tuple) else ready
 
     # --- asking -----------------------------------------------------------------------------------------------------
 

@@ -12,14 +12,13 @@ from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
-import aiohttp
 import asyncpg
 
 from hoso.runtime.failures import HosoError, OutcomeUnknown, Transient
 from hoso.runtime.steps import NotYet
 from hoso.store.vault import Erased
 from services.signer.keys.misa_account import Account
-from services.signer.keys.misa_wire import CodeNeeded, MisaWire, RefusedByService, Tokens, Unauthorised
+from services.signer.keys.misa_wire import CodeNeeded, Line, MisaWire, RefusedByService, Tokens, Unauthorised
 from services.signer.keys.port import UnusableKey, Waiting
 from services.signer.ports import Purpose
 
@@ -61,11 +60,11 @@ class MisaLogin:
         account: Account,
         pool: asyncpg.Pool,
         vault: SecretVault,
-        http: aiohttp.ClientSession,
+        line: Line,
     ) -> None:
         self._profile, self._tenant, self._account = profile, tenant, account
         self._pool, self._vault = pool, vault
-        self._wire = MisaWire(account, http)
+        self._wire = MisaWire(account, line)
         self._held: Session | None = None
 
     async def session(self, stale: Session | None = None) -> Session | Waiting | NotYet:
@@ -90,7 +89,7 @@ class MisaLogin:
         if not mine:
             return NotYet(timedelta(seconds=1))
         try:
-            return await self._in(await self._log_in(stale))
+            return await self.keep(await self._log_in(stale))
         except CodeNeeded:
             await self._note("code-needed")
             return self._code_needed()
@@ -104,9 +103,8 @@ class MisaLogin:
 
     async def give_code(self, code: str) -> None:
         """The second factor, from a person: afterwards everybody is logged in. Raises HosoError when it is not taken."""
-        await self._row()
         try:
-            await self._in(await self._wire.give_code(code))
+            await self.keep(await self._wire.give_code(code))
         except (RefusedByService, CodeNeeded, Unauthorised) as error:
             raise HosoError(f"MISA eSign did not take the code: {error}; ask for a new one with --resend") from error
         except (Transient, OutcomeUnknown) as error:
@@ -139,8 +137,9 @@ class MisaLogin:
         except Unauthorised:
             raise RefusedByService(401, 0, "HTTP 401") from None
 
-    async def _in(self, tokens: Tokens) -> Session:
-        """Seal first, refer second; the earlier tokens are destroyed."""
+    async def keep(self, tokens: Tokens) -> Session:
+        """Logged in with these from now on. Seal first, refer second; the earlier tokens are destroyed."""
+        await self._row()
         sealed = json.dumps({"access": tokens.access, "refresh": tokens.refresh}).encode()
         ref = await self._vault.put(self._tenant, self._profile, "secret", sealed)
         before = await self._pool.fetchval(

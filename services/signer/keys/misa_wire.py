@@ -98,20 +98,39 @@ class Standing:
     documents: tuple[str, ...]
 
 
-def connections() -> aiohttp.ClientSession:
-    """A session for `MisaWire`. No connection is used twice: a request on one that the other side just closed would look as
-    if its answer was lost. What is compressed stays so, and is no JSON."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(force_close=True), auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
-    )
+class Line:
+    """Connections to signing services, for one event loop; `async with`, or `close` at the end.
+
+    No connection is used twice: a request on one that the other side just closed would look as if its answer was lost. What
+    is compressed stays so, and is no JSON.
+    """
+
+    def __init__(self) -> None:
+        self.http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(force_close=True), auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
+        )
+        self.in_flight = 0
+
+    async def close(self, patience: float = 3.0) -> None:
+        """What is under way gets so many seconds to be answered: a lost answer costs somebody a quarter of an hour."""
+        until = asyncio.get_running_loop().time() + patience
+        while self.in_flight and asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(0.05)
+        await self.http.close()
+
+    async def __aenter__(self) -> Line:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close(0)
 
 
 class MisaWire:
     """One account's requests over a shared session."""
 
-    def __init__(self, account: Account, http: aiohttp.ClientSession) -> None:
+    def __init__(self, account: Account, line: Line) -> None:
         self._account = account
-        self._http = http
+        self._line = line
 
     async def login(self) -> Tokens:
         """Raises CodeNeeded, RefusedByService."""
@@ -200,10 +219,11 @@ class MisaWire:
         }
         if access:
             headers["AuthorizationRM"] = f"Bearer {access}"
+        self._line.in_flight += 1
         try:
             async with (
                 asyncio.timeout(REQUEST_S),
-                self._http.request(
+                self._line.http.request(
                     method, self._account.host + path, json=body, headers=headers, allow_redirects=False
                 ) as answer,
             ):
@@ -215,6 +235,8 @@ class MisaWire:
             raise Transient(f"the signing service cannot be reached: {error}") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise OutcomeUnknown(f"the signing service did not answer: {error!r}") from error
+        finally:
+            self._line.in_flight -= 1
 
 
 def _read(status: int, retry_after: str, data: bytes) -> Any:

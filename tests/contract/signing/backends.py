@@ -18,7 +18,7 @@ from hoso.runtime.steps import NotYet
 from hoso.store.postgres import Database
 from hoso.store.vault import KeyRing, Vault
 from services.signer.keys.misa_esign import MisaEsign
-from services.signer.keys.misa_wire import connections
+from services.signer.keys.misa_wire import Line
 from services.signer.keys.pkcs12 import Pkcs12KeySigner
 from services.signer.keys.port import Answer, KeySigner, SignatureAsk, Waiting
 from services.signer.ports import SigningProfile
@@ -176,12 +176,12 @@ USER = "giamdoc@denlong.example"
 async def esign_bench(db: Database, folder: Path) -> AsyncIterator[EsignBench]:
     KeyRing.make(folder / "vault.key")
     vault = Vault(db.pool, KeyRing.read(folder / "vault.key"))
-    async with esign(folder / "esign") as service, connections() as http:
+    async with esign(folder / "esign") as service, Line() as line:
         certificates = await service.person(USER, {})
         profile = SigningProfile(
             uuid4(), "điện thoại", "misa_esign", certificates[0].der, service.account(USER).to_bytes(), tenant="acme"
         )
-        shared = MisaEsign(db.pool, vault, lambda: bench.now(), http, timedelta(0))
+        shared = MisaEsign(db.pool, vault, lambda: bench.now(), line, timedelta(0))
         bench = EsignBench(service, shared, profile, certificates)
         yield bench
 
