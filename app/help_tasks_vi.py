@@ -11,6 +11,9 @@ COMMANDS: dict[str, str] = {
     "Thư chưa rõ: assign và số thứ tự của hồ sơ, hoặc số đăng ký. Đơn vị bị giữ: release.",
     "tasks code": "Mã kích hoạt mà người phải tự nhập trên cổng, khi cổng kết nối không nhận mã. Ai đã xem được ghi lại.",
     "tasks assign": "Giao một việc cho một người. Việc vẫn mở cho đến khi được trả lời, hoặc tự xong.",
+    "form": "Tờ khai in ra giấy: một hồ sơ thành PDF, TK3-TS của nơi chỉ nhận giấy, nhiều tờ thành một tệp.",
+    "form print": "In hồ sơ mới nhất của một đăng ký; đơn vị nộp giấy: tờ khai TK3-TS, để ký tay và gửi đi.",
+    "form batch": "In tờ khai TK3-TS của mọi đơn vị đang chờ gửi giấy, thành một tệp.",
 }
 
 OPTIONS: dict[str, str] = {
@@ -25,4 +28,6 @@ OPTIONS: dict[str, str] = {
     "The task's id, or its first characters, from hoso tasks list.": "Số của việc, hoặc các ký tự đầu của nó, từ hoso "
     "tasks list.",
     "Who does it; nobody when left out.": "Giao cho ai; bỏ trống là không giao cho ai.",
+    "The file to write; an existing one is replaced.": "Tệp được ghi; tệp đã có bị thay.",
+    "Only this tenant's units.": "Chỉ đơn vị của khách hàng này.",
 }
