@@ -26,7 +26,7 @@ class Look:
 
     kind: str
     name: str
-    unit_code: str
+    unit_code: str = ""
     code: str = ""
     number: str = ""
     refused: str = ""
