@@ -22,7 +22,7 @@ from agent.pins import pin_source
 from agent.question import plain
 from agent.server import Server
 from agent.state import Enrolment, State, folder_of_this_person
-from agent.token import Found, Module, Token, rsa_key, sha256_of
+from agent.usb_token import Found, Module, Token, rsa_key, sha256_of
 from agent.work import Workstation, at_the_keyboard
 
 

@@ -14,7 +14,7 @@ from agent.pins import PinSource
 from agent.question import Question, examined, pages, plain, whole
 from agent.server import Server
 from agent.state import Enrolment, State
-from agent.token import Token
+from agent.usb_token import Token
 
 LATER_KEPT = 500
 Decision = Literal["sign", "sign-all", "decline", "later"]

@@ -1,18 +1,27 @@
 #!/usr/bin/env bash
-# What the tests need beside Python: a real IMAP server, an independent signature verifier, a JDK, a second PostgreSQL.
+# What the tests need beside Python: a real IMAP server, an independent signature verifier, a JDK, software tokens with a spy.
 set -euo pipefail
 needed=()
 command -v dovecot >/dev/null || [ -x /usr/sbin/dovecot ] || needed+=(dovecot-imapd dovecot-lmtpd)
 command -v xmlsec1 >/dev/null || needed+=(xmlsec1)
 command -v java >/dev/null || needed+=(default-jre-headless default-jdk-headless)
-[ ${#needed[@]} -eq 0 ] && exit 0
+tokens=() # a machine without these two skips the tests of USB tokens, or fails them in CI; the others need not wait for them
+command -v softhsm2-util >/dev/null || tokens+=(softhsm2)
+compgen -G '/usr/lib*/*/pkcs11-spy.so' >/dev/null || tokens+=(opensc-pkcs11)
+[ ${#needed[@]} -eq 0 ] && [ ${#tokens[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo "installing ${needed[*]}"
+    echo "installing ${needed[*]} ${tokens[*]}"
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq >/dev/null
-    apt-get install -y -qq --no-install-recommends "${needed[@]}" >/dev/null
+    if [ ${#needed[@]} -gt 0 ]; then
+        apt-get update -qq >/dev/null
+        apt-get install -y -qq --no-install-recommends "${needed[@]}" >/dev/null
+    fi
+    if [ ${#tokens[@]} -gt 0 ]; then
+        { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${tokens[@]}"; } >/dev/null ||
+            echo "${tokens[*]} could not be installed" >&2
+    fi
 else
     echo "Some tests need programs that are not here. To install them run:" >&2
-    echo "    sudo apt-get install --no-install-recommends ${needed[*]}" >&2
+    echo "    sudo apt-get install --no-install-recommends ${needed[*]} ${tokens[*]}" >&2
     echo "Those tests are skipped now." >&2
 fi

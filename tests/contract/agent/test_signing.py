@@ -143,7 +143,7 @@ async def test_a_process_that_died_while_the_token_looked_at_the_pin_left_it_sus
     house: DeskHouse, enrolled: Workstation, owner: Employer
 ) -> None:
     from agent.state import State
-    from agent.token import sha256_of
+    from agent.usb_token import sha256_of
 
     State(enrolled.folder / "state").pin_is(sha256_of(owner.der), "trying")
     profile, before = await house.profile(), enrolled.reader.count("C_Login")
