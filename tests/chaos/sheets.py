@@ -181,9 +181,7 @@ class Maker:
         """A row of a flow, for the next tenant in turn."""
         row = self._plain(self._owners[self._count % len(self._owners)], flow)
         if provider:
-            code = row.fields["unit_code"]
-            named = PROVIDERS[sum(map(ord, code)) % len(PROVIDERS)]
-            row.fields["current_provider"] = "Cổng BHXH" if flow == "C02" else named
+            row.fields["current_provider"] = provider_of(row.fields["unit_code"], flow)
         return row
 
     def _plain(self, owner: Tenant, flow: str) -> Row:
@@ -204,6 +202,11 @@ class Maker:
             "unit_code": code, "branch_id": "", "name": branch, "tax_code": tax, "province": PLACES[n % len(PLACES)],
             "address": f"Số {n + 1} đường Hùng Vương", "email": owner.mailbox, "phone": "0912345678", "current_provider": "",
         })  # fmt: skip
+
+
+def provider_of(unit_code: str, flow: str) -> str:
+    """The provider that the agency has the unit with, as a row says it."""
+    return "Cổng BHXH" if flow in ("C02", "C05", "T22") else PROVIDERS[sum(map(ord, unit_code)) % len(PROVIDERS)]
 
 
 def sheet(rows: Sequence[Row]) -> bytes:

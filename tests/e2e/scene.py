@@ -8,17 +8,23 @@ for it: days pass in seconds and nothing sleeps through them.
 from __future__ import annotations
 
 import asyncio
+import csv
+import hashlib
+import io
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import aiohttp
+from lxml import etree
 
+from services.intake.columns import header_of
 from tests.chaos.arena import AWAY
-from tests.chaos.sheets import Maker
+from tests.chaos.sheets import Maker, provider_of
 from tests.e2e.town import Town
 
 QUIET_S = 0.7
@@ -46,6 +52,27 @@ class Branch:
         return self.fields["name"]
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One signed form as the agency took it in."""
+
+    data: bytes
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What stands in it, by element name; the signature is left out."""
+        root = etree.fromstring(self.data, etree.XMLParser(resolve_entities=False, no_network=True))
+        content = root.find("NoiDung")
+        assert content is not None
+        return {str(node.tag): node.text or "" for node in content.iter() if isinstance(node.tag, str) and not len(node)}
+
+    @property
+    def signature(self) -> str:
+        """The value of its signature."""
+        root = etree.fromstring(self.data, etree.XMLParser(resolve_entities=False, no_network=True))
+        return str(root.findtext(".//{http://www.w3.org/2000/09/xmldsig#}SignatureValue"))
+
+
 class Scene:
     """One scenario's hands and eyes on the town."""
 
@@ -54,11 +81,15 @@ class Scene:
 
     # --- asking ------------------------------------------------------------------------------------------------
 
-    def branch(self, flow: str = "", *, tenant: str = "demo", **fields: str) -> Branch:
-        """A made-up branch; `flow` chooses what the agency does with it (simulator/README.md)."""
+    def branch(self, flow: str = "", *, tenant: str = "demo", provider: bool = False, **fields: str) -> Branch:
+        """A made-up branch; `flow` chooses what the agency does with it (simulator/README.md).
+
+        `provider`: the row names the provider that the unit is really with."""
         owner = next(t for t in self.town.arena.tenants if t.name == tenant)
         maker = self.town.makers.setdefault(tenant, Maker(41 + len(self.town.makers), [owner]))
         row = maker.row(flow)
+        if provider:
+            row.fields["current_provider"] = provider_of(row.fields["unit_code"], flow)
         return Branch(tenant, {key: value for key, value in {**row.fields, **fields}.items() if value})
 
     def newcomer(self, words: str = "", *, tenant: str = "demo", **fields: str) -> Branch:
@@ -92,6 +123,53 @@ class Scene:
         branch.enrolment = branch.said.get("enrolment") or branch.enrolment
         return branch
 
+    async def sheet(self, *branches: Branch, name: str = "chi-nhanh.csv") -> list[dict[str, Any]]:
+        """Hand the branches in as one sheet of their tenant; its rows, once each has its outcome."""
+        out = io.StringIO()
+        keys = list(dict.fromkeys(key for branch in branches for key in branch.fields))
+        writer = csv.writer(out)
+        writer.writerow([header_of(key) for key in keys])
+        for branch in branches:
+            writer.writerow([branch.fields.get(key, "") for key in keys])
+        tenant = branches[0].tenant
+        batch = await self.town.arena.hand_in(tenant, out.getvalue().encode("utf-8-sig"), name=name)
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            _, said = await self.http(tenant, "GET", f"/v1/batches/{batch}?limit=100")
+            if said["state"] == "done":
+                break
+            assert time.monotonic() < until, said
+            await asyncio.sleep(0.1)
+        rows: list[dict[str, Any]] = said["page"]
+        for branch, row in zip(branches, rows, strict=True):
+            branch.enrolment, branch.said = row["enrolment"] or "", row
+        return rows
+
+    async def publish(self, branch: Branch) -> Branch:
+        """Put a request for the branch onto its tenant's topic, as a producing system that speaks to the log would."""
+        file = self.town.arena.world.folder / f"request-{uuid4()}.json"
+        file.write_text(json.dumps({"request": str(uuid4()), "fields": branch.fields}, ensure_ascii=False), "utf-8")
+        status, said = await self.town.cli("topic", "publish", f"enrolment.requests.{branch.tenant}", str(file))
+        assert status == 0, said
+        until = time.monotonic() + PATIENCE_S
+        while not branch.enrolment:
+            for found in await self._enrolments(branch.tenant):
+                if found["row_key"] == branch.fields.get("unit_code", branch.fields.get("branch_id")):
+                    branch.enrolment = found["enrolment"]
+            assert time.monotonic() < until, f"{branch.fields} never became an enrolment"
+            await asyncio.sleep(0.1)
+        return branch
+
+    async def _enrolments(self, tenant: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        after = ""
+        while True:
+            _, page = await self.http(tenant, "GET", f"/v1/enrolments?limit=500{after}")
+            found += page["enrolments"]
+            if page["next"] is None:
+                return found
+            after = f"&after={page['next']}"
+
     async def http(
         self, tenant: str, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, Any]:
@@ -110,6 +188,29 @@ class Scene:
             except AWAY:
                 pass
             assert time.monotonic() < until, f"{method} {path} was not answered"
+            await asyncio.sleep(0.2)
+
+    # --- the agency's moods ------------------------------------------------------------------------------------
+
+    async def script(self, branch: Branch, call: str, fault: str, procedure: str | None = None, **more: Any) -> None:
+        """From now on the agency does `fault` at this point of the branch's way (simulator/README.md, Scripts)."""
+        match = {"unit_code": branch.unit_code, "call": call, **({"procedure": procedure} if procedure else {})}
+        await self._agency("POST", [{"match": match, "fault": fault, **more}])
+
+    async def unscript(self) -> None:
+        """The agency does no scripted fault any more."""
+        await self._agency("DELETE", None)
+
+    async def _agency(self, method: str, body: Any) -> None:
+        url = f"{self.town.arena.world.settings().gateway}/script"
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                async with aiohttp.ClientSession() as session, session.request(method, url, json=body) as answer:
+                    assert answer.status < 300, await answer.text()
+                    return
+            except AWAY:
+                assert time.monotonic() < until, f"{url} is away"
             await asyncio.sleep(0.2)
 
     # --- time --------------------------------------------------------------------------------------------------
@@ -228,6 +329,28 @@ class Scene:
             branch.name,
         )
         return [row["kind"] for row in rows]
+
+    async def documents(self, branch: Branch, kind: str) -> list[Document]:
+        """The signed documents of this kind that the agency has of the branch, oldest first: our bytes, its hash."""
+        procedure = next((p for p, known in FORMS.items() if known == kind), "604")
+        hashes = [
+            row["sha256"]
+            for row in self.town.agency(
+                "select sha256 from filings where procedure = ? and (unit_code = ? or unit_name = ?) "
+                "order by received_world, rowid",
+                procedure,
+                branch.fields.get("unit_code", "-"),
+                branch.name,
+            )
+        ]
+        found = []
+        async with self.town.arena.open() as own:
+            for told in hashes:
+                ref: UUID = await own.db.pool.fetchval("select document from submitter.filing where sha256 = $1", told)
+                data = await own.vault.get(ref)
+                assert hashlib.sha256(data).hexdigest() == told
+                found.append(Document(data))
+        return found
 
     def active(self, branch: Branch) -> bool:
         """Whether the agency holds the unit as activated with us."""
