@@ -165,8 +165,12 @@ async def _follow_parent(kernel: Kernel) -> None:
 
 async def _enrolment(own: House, kernel: Kernel) -> Wired:
     from services.enrolment.service import service
+    from services.enrolment.tables import Tables
 
-    return service(rules(own.settings)), [], {}
+    settings = own.settings
+    tables = Tables(lambda: rules(settings), (settings.rejections, settings.routes, settings.workdays))
+    follow = tables.follow(kernel.drained, own.db.pool, kernel, own.registry.tenant_of)
+    return service(lambda: tables.rules), [lambda: follow], {}
 
 
 async def _ops(own: House, kernel: Kernel) -> Wired:

@@ -35,7 +35,7 @@ TOPICS: Sequence[Topic] = (
     Topic(
         "enrolment.requested",
         (e.EnrolmentRequested, e.EnrolmentAnswered, e.EnrolmentCancelled, e.CertificateReplaced),
-        ("hoso.intake", "hoso.ops-cli"),
+        ("hoso.intake", "hoso.ops-cli", "hoso.enrolment"),
         ("hoso.enrolment", "hoso.ops", "hoso.notifier"),
         "validated requests, people's answers and cancellations",
     ),

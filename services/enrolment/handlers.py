@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -13,13 +13,13 @@ from hoso.runtime.steps import Handler, Step, Tell, Timer, Withdraw
 from schemas.envelope import Event
 
 
-def handler(rules: Rules) -> Handler[State]:
-    """The handler under these rules."""
+def handler(rules: Callable[[], Rules]) -> Handler[State]:
+    """The handler under the rules as they are when an event is handled."""
     return partial(_handle, rules)
 
 
-def _handle(rules: Rules, state: State, event: Event[Any], now: datetime) -> tuple[State, Sequence[Step]]:
-    following, answers = decide(rules, state, event, now)
+def _handle(rules: Callable[[], Rules], state: State, event: Event[Any], now: datetime) -> tuple[State, Sequence[Step]]:
+    following, answers = decide(rules(), state, event, now)
     return following, [_step(answer) for answer in answers]
 
 

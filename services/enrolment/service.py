@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter
@@ -17,6 +18,6 @@ GROUP = "hoso.enrolment"
 STATE: TypeAdapter[State] = TypeAdapter(Annotated[State, Field(discriminator="at")])
 
 
-def service(rules: Rules) -> Service[State]:
+def service(rules: Callable[[], Rules]) -> Service[State]:
     """Wired: what it reads, what it keeps, what it decides."""
     return Service(GROUP, topics_read_by(GROUP), JsonStates("enrolment.state", STATE, New), handler(rules), {})
