@@ -97,18 +97,17 @@ def revoke(
     say(text("agent.revoked", id=id_))
 
 
-def register(root: Any) -> None:
+def agent(context: typer.Context) -> None:
+    """Sign with a USB token at this workstation: hoso agent --help. The same as hoso-agent, which is smaller to install.
+
+    Example: hoso agent run
+    """
+    from agent.main import main
+
+    main(context.args)
+
+
+def register(root: typer.Typer) -> None:
     """`hoso agent`: everything after it is for the workstation's own program."""
-
-    @root.command(
-        "agent",
-        context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
-    )
-    def agent(context: typer.Context) -> None:
-        """Sign with a USB token at this workstation: hoso agent --help. The same as hoso-agent, which is smaller to install.
-
-        Example: hoso agent run
-        """
-        from agent.main import main
-
-        main(context.args)
+    passed_on = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+    root.command("agent", context_settings=passed_on)(agent)
