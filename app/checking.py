@@ -91,7 +91,7 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding(text("check.schema"), OK)
         async for one in _set_up(db):
             yield one
-        for one in _replies(settings, await world_now(db)):
+        for one in belief(settings, await world_now(db)):
             yield one
     finally:
         await db.close(timeout=2)
@@ -121,7 +121,7 @@ async def _set_up(db: Any) -> AsyncIterator[Finding]:
         )
 
 
-def _replies(settings: Settings, now: datetime) -> list[Finding]:
+def belief(settings: Settings, now: datetime) -> list[Finding]:
     """Whether decisions are believed unsigned; an agency certificate that has ended still proves old replies, not new ones."""
     from services.submitter.signed_reply import pinned
 
