@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 from uuid import UUID
 
@@ -36,8 +35,7 @@ class IntakeSetUp:
             return None
         if found.contact_mode == "shared":
             return MailboxFor(found.id, email)
-        local, _, domain = found.address.partition("@")
-        return MailboxFor(found.id, f"{local}+{secrets.token_hex(6)}@{domain}")
+        return MailboxFor(found.id, found.address, "own" if found.contact_mode == "own" else "catch-all")
 
     async def profile_for(self, tx: Any, tenant: str, tax_code: str, name: str | None) -> UUID | None:
         return await self._set_up.profile_for(tx, tenant, tax_code, name)

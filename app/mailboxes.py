@@ -54,7 +54,7 @@ def watched(mailbox: Mailbox, settings: Settings, records: Mapping[str, str]) ->
             own.folder,
         ),
         TrustSettings(domains, Policy(own.policy), own.authserv_id, records),
-        mailbox.contact_mode == "own",
+        mailbox.contact_mode != "shared",
         cast(Literal["aioimaplib", "imapclient"], own.client),
         settings.mail_scan,
         settings.code_lifetime,

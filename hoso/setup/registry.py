@@ -51,7 +51,8 @@ class MailboxSettings:
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """One mailbox of one tenant. `contact_mode`: `shared`, or `own` (every enrolment gets its own plus-address)."""
+    """One mailbox of one tenant. `contact_mode`: `shared`; or every enrolment gets an address of its own, `own` by a plus
+    (a+x@d), `catch-all` where the whole domain ends in this mailbox (a.x@d)."""
 
     id: UUID
     tenant: str
@@ -200,8 +201,8 @@ class SetUp:
         self, tenant: str, address: str, contact_mode: str, settings: MailboxSettings, password: str, actor: str
     ) -> UUID:
         """Declare a mailbox; the same address again replaces its settings. One address belongs to one tenant."""
-        if contact_mode not in ("shared", "own"):
-            raise HosoError("the contact mode is `shared` or `own`")
+        if contact_mode not in ("shared", "own", "catch-all"):
+            raise HosoError("the contact mode is `shared`, `own` or `catch-all`")
         if settings.tls == "none" and settings.host not in ("127.0.0.1", "::1", "localhost"):
             raise HosoError(f"{settings.host}: a mailbox without TLS is allowed on loopback only; use --tls implicit")
         in_use = HosoError(f"{address} cannot be declared here: the address is in use")
@@ -257,15 +258,17 @@ class SetUp:
         await self._vault.erase(row["id"], "secret")
 
     async def mailbox_of(self, tx: Any, tenant: str, email: str) -> Mailbox | None:
-        """The tenant's mailbox that receives mail to `email`, also for its plus-addresses."""
+        """The tenant's mailbox that receives mail to `email`: the address itself, one of its plus-addresses, or all of its domain."""
         local, _, domain = email.lower().rpartition("@")
         plain = f"{local.partition('+')[0]}@{domain}"
         row = await tx.fetchrow(
-            "select * from store.mailbox where not removed and tenant = $1 and lower(address) = any($2) "
-            "order by lower(address) = $3 desc limit 1",
+            "select * from store.mailbox where not removed and tenant = $1 and (lower(address) = any($2) "
+            "or contact_mode = 'catch-all' and split_part(lower(address), '@', 2) = $4) "
+            "order by lower(address) = $3 desc, lower(address) = any($2) desc, made_at limit 1",
             tenant,
             [email.lower(), plain],
             email.lower(),
+            domain,
         )
         return _mailbox(row) if row is not None else None
 

@@ -92,6 +92,19 @@ class PostgresUnitRegistry:
             return False
         return True
 
+    async def link(self, tx: Any, units: Sequence[tuple[UUID, str]]) -> None:
+        """Note which unit of the employer's own organisation each one is; sorted by unit, so nobody waits crosswise."""
+        if self._pool is not None:
+            async with self._pool.acquire() as own:
+                return await PostgresUnitRegistry().link(own, units)
+        await tx.execute(
+            "update store.unit u set org_unit_id = t.org from unnest($1::uuid[], $2::text[]) as t(unit, org) "
+            "where u.unit = t.unit and u.org_unit_id is distinct from t.org",
+            [unit for unit, _ in units],
+            [org for _, org in units],
+        )
+        return None
+
     async def tenant_of(self, db: Any, unit: UUID) -> str | None:
         """Whose unit it is."""
-        return await db.fetchval("select tenant from store.unit where unit = $1", unit)  # type: ignore[no-any-return]
+        return await (self._pool or db).fetchval("select tenant from store.unit where unit = $1", unit)  # type: ignore[no-any-return]

@@ -2,10 +2,11 @@
 
 | the unit's newest enrolment | same data | other data |
 |---|---|---|
-| none, cancelled or refused | a new enrolment | a new enrolment |
+| none, cancelled, refused or only stopped | a new enrolment | a new enrolment |
 | open, nothing filed | already open | amends it |
+| waiting for a person | already open | amends it: the row may be what is awaited |
 | open, something filed | already open | refused, naming it |
-| enrolled | already enrolled | already enrolled |
+| enrolled | already enrolled | amends it: a change dossier, if a change can tell it |
 
 The enrolment service decides again on the event, and its word counts: it may still refuse.
 """
@@ -21,7 +22,7 @@ from services.intake.validation import CellError, CellNote
 
 Word = Literal["accepted", "amended", "already-open", "already-enrolled", "refused"]
 
-OVER = frozenset((Stage.CANCELLED, Stage.REFUSED_REQUEST))
+OVER = frozenset((Stage.CANCELLED, Stage.REFUSED_REQUEST, Stage.STOPPED))
 """Stages after which a unit may be requested again."""
 
 
@@ -35,6 +36,10 @@ class Request:
     actor: str
     batch: UUID | None = None
     row: int | None = None
+    attachments: tuple[str, ...] = ()
+    """Names of files; the desk puts them into the form."""
+    org_unit: str = ""
+    """The unit's id in the organisation feed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,8 @@ class Outcome:
     errors: tuple[CellError, ...] = ()
     notes: tuple[CellNote, ...] = ()
     code: str = ""
-    """Why it was refused, as a stable word: mailbox-unknown, profile-unknown, already-filed, key-reused, later-refused."""
+    """Why it was refused, as a stable word: mailbox-unknown, profile-unknown, attachment-unknown,
+    attachments-unfit, already-filed, key-reused, later-refused."""
 
     @property
     def new(self) -> bool:
@@ -69,12 +75,13 @@ def decide(request: Request, unit: UUID, known: Known | None, fresh: UUID) -> Ou
     """The outcome; `fresh` is the id a new enrolment would get."""
     if known is None or known.stage in OVER:
         return Outcome("accepted", unit, fresh)
-    if known.stage is Stage.ENROLLED:
+    same = known.fingerprint == request.fingerprint
+    if known.stage is Stage.ENROLLED and same:
         return Outcome("already-enrolled", unit, known.enrolment, notes=(_enrolled(request, known),))
-    if known.fingerprint == request.fingerprint:
+    if same:
         note = CellNote("", f"Đơn vị đang được đăng ký trong hồ sơ {known.enrolment}; không đăng ký lần nữa.")
         return Outcome("already-open", unit, known.enrolment, notes=(note,))
-    if not known.filed:
+    if not known.filed or known.stage in (Stage.ENROLLED, Stage.WAITING_FOR_PERSON):
         return Outcome("amended", unit, known.enrolment)
     error = CellError(
         _key_column(request.form),
@@ -119,6 +126,22 @@ def profile_unknown(name: str) -> Outcome:
         "Khai báo bằng `hoso profile add`, sửa lại tên, hoặc để trống để dùng chữ ký số của mã số thuế này.",
     )
     return Outcome("refused", errors=(error,), code="profile-unknown")
+
+
+def attachment_unknown(names: list[str]) -> Outcome:
+    """The answer when the row names files that nobody has sent."""
+    shown = ", ".join(f"“{name[:80]}”" for name in names)
+    error = CellError(
+        "attachments",
+        f"Chưa có tệp {shown}.",
+        "Gửi tệp trước (`hoso sheet submit --attachments THƯ-MỤC`, hoặc PUT /v1/attachments/<tên>), hoặc sửa lại tên, rồi gửi lại dòng này.",
+    )
+    return Outcome("refused", errors=(error,), code="attachment-unknown")
+
+
+def attachments_unfit(why: str) -> Outcome:
+    """The answer when the files together cannot travel in one dossier."""
+    return Outcome("refused", errors=(CellError("attachments", why, ""),), code="attachments-unfit")
 
 
 def later_refused(message: str, enrolment: UUID | None) -> Outcome:

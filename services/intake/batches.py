@@ -1,8 +1,11 @@
-"""Batches: an uploaded sheet, worked off in chunks of one transaction each.
+"""Batches: an uploaded sheet is promised first and worked off in chunks, each in one transaction.
 
 The sheet's bytes are sealed before a batch is promised; `intake.batch.position` says how many of its rows are done and moves in
 the chunk's own transaction. So a process may die anywhere: whoever comes next reads the sheet again and goes on at `position`, and
 two processes on one batch take turns.
+
+Tenants take turns, a chunk each, so nobody waits behind another's hundred thousand rows; a tenant's own batches are worked off in the
+order they came. What cannot go on fails with a sentence, and the others go on.
 """
 
 from __future__ import annotations
@@ -13,7 +16,6 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -23,15 +25,29 @@ from hoso.runtime.consumer import is_lost
 from hoso.runtime.failures import HosoError
 from hoso.runtime.steps import Tx
 from services.intake.admission import Outcome, Request
+from services.intake.cancelling import cancel_some
 from services.intake.desk import Desk
+from services.intake.judging import Judge
 from services.intake.ports import Admitter, Clock, Pool, SheetStore
-from services.intake.rows import CheckedRow, check_rows
-from services.intake.sheets import read_sheet
-from services.intake.validation import CellError, CellNote, fingerprint
+from services.intake.rows import CheckedRow, RowCheck
+from services.intake.sheets import Row, read_sheet
+from services.intake.validation import fingerprint
+from services.intake.views import error_json, note_json
 
 log = logging.getLogger(__name__)
 
 CHUNK = 500
+_OPEN = 4
+"""Sheets kept open at once: each may be 30 MB."""
+_SMALL = 2_000
+"""A sheet of at most so many rows is quickly read again, so it waits for no place among the open ones."""
+_TRIES = 3
+"""How often a chunk may fail in a way nobody foresaw."""
+
+_UNFINISHED = """
+select distinct on (tenant) batch, tenant, actor, at, state, position, rows, sheet from intake.batch
+where state in ('working', 'cancelling') order by tenant, at, batch
+"""
 
 
 class KeyReused(Exception):
@@ -51,6 +67,15 @@ class Upload:
     request: str | None
 
 
+@dataclass(slots=True)
+class _Reader:
+    """A sheet opened and read up to `position`."""
+
+    position: int
+    rows: Iterator[Row]
+    check: RowCheck
+
+
 _PROMISE = """
 insert into intake.batch(batch, tenant, request, filename, sha256, actor, at, state, rows, notes, sheet)
 values ($1, $2, $3, $4, $5, $6, $7, 'working', $8, $9, $10) on conflict do nothing returning batch
@@ -65,14 +90,22 @@ select $1, t.* from unnest($2::int[], $3::text[], $4::text[], $5::uuid[], $6::js
 class Batches:
     """Takes uploads and works them off."""
 
-    def __init__(self, pool: Pool, desk: Desk, log_: Admitter, sheets: SheetStore, clock: Clock) -> None:
+    def __init__(self, pool: Pool, desk: Desk, log_: Admitter, sheets: SheetStore, clock: Clock, judge: Judge) -> None:
         self._pool = pool
         self._desk = desk
         self._log = log_
         self._sheets = sheets
         self._clock = clock
+        self._judge = judge
         self._wake = asyncio.Event()
-        self._reading: dict[UUID, tuple[int, Iterator[CheckedRow]]] = {}
+        self._readers: dict[UUID, _Reader] = {}
+        self._served: dict[str, int] = {}
+        self._turns = 0
+        self._failures: dict[tuple[UUID, int], int] = {}
+
+    def wake(self) -> None:
+        """There is something to do."""
+        self._wake.set()
 
     async def promise(self, upload: Upload, batch: UUID) -> tuple[UUID, bool]:
         """Keep the sheet and promise its rows; the batch's id, and whether it is new.
@@ -134,63 +167,118 @@ class Batches:
                 found = await self.turn()
             except Exception as error:
                 if not is_lost(error):
-                    raise
-                log.warning("the database went away; going on with the batches soon", extra={"error": repr(error)})
+                    log.exception("the batches stumbled; going on soon")
+                else:
+                    log.warning("the database went away; going on with the batches soon", extra={"error": repr(error)})
                 found = False
             if not found and not until.is_set():
                 await wait(self._wake)
 
     async def turn(self) -> bool:
-        """One chunk of the oldest unfinished batch. False when there is none, or its sheet cannot be read any more."""
+        """One chunk of the batch whose turn it is. False when there is nothing to do."""
         async with self._pool.acquire() as db:
-            row = await db.fetchrow(
-                "select batch, tenant, actor, position, sheet from intake.batch where state = 'working' order by at, batch limit 1"
-            )
+            unfinished = await db.fetch(_UNFINISHED)
+        row = self._whose_turn(unfinished)
         if row is None:
             return False
         batch, position = row["batch"], row["position"]
         try:
-            chunk = await self._chunk(batch, position, row["sheet"])
+            if row["state"] == "cancelling":
+                await cancel_some(self._pool, self._log, batch)
+            else:
+                await self._chunk(row)
+            self._failures.pop((batch, position), None)
         except HosoError as error:
             await self._fail(batch, str(error))
-            return True
-        end, state = position + len(chunk), "done" if len(chunk) < CHUNK else "working"
+        except Exception as error:
+            if is_lost(error):
+                raise
+            await self._stumbled(batch, position, error)
+        return True
+
+    def _whose_turn(self, unfinished: Sequence[Any]) -> Any | None:
+        """Of each tenant's oldest batch the one whose tenant waits longest; a big sheet also waits for a place to be open in."""
+        waiting = {row["batch"] for row in unfinished}
+        for batch in set(self._readers) - waiting:
+            del self._readers[batch]
+        fits = [
+            row
+            for row in unfinished
+            if row["state"] == "cancelling"
+            or row["batch"] in self._readers
+            or row["rows"] <= _SMALL
+            or len(self._readers) < _OPEN
+        ]
+        if not fits:
+            return None
+        chosen = min(fits, key=lambda row: (self._served.get(row["tenant"], 0), row["at"]))
+        self._turns += 1
+        self._served[chosen["tenant"]] = self._turns
+        return chosen
+
+    async def _chunk(self, row: Any) -> None:
+        """The next rows of a batch, taken in one transaction."""
+        batch, tenant, position = row["batch"], row["tenant"], row["position"]
+        reader = self._readers.pop(batch, None)  # until the chunk has committed, nobody may go on from here
+        if reader is None or reader.position != position:
+            reader = await self._opened(tenant, row["sheet"], position)
+        chunk = await self._next(reader, tenant, CHUNK)
+        state = "done" if len(chunk) < CHUNK else "working"
         async with self._pool.acquire() as tx, tx.transaction():
             mine = await tx.fetchval(
                 "update intake.batch set position = $3, state = $4 "
                 "where batch = $1 and position = $2 and state = 'working' returning batch",
                 batch,
                 position,
-                end,
+                reader.position,
                 state,
             )
             if mine is None:
-                return True  # another process did this chunk meanwhile
-            ring = await self._work(tx, row["tenant"], batch, row["actor"], chunk)
+                return  # another process did this chunk meanwhile, or somebody said stop
+            ring = await self._work(tx, tenant, batch, row["actor"], chunk)
             await point("intake.before-commit")
         await point("intake.after-commit")
-        self._reading[batch] = (end, self._reading[batch][1])
         if state == "done":
-            del self._reading[batch]
-            log.info("a batch is worked off", extra={"batch": str(batch), "rows": end})
+            log.info("a batch is worked off", extra={"batch": str(batch), "rows": reader.position})
+        elif row["rows"] > _SMALL or len(self._readers) < _OPEN:
+            self._readers[batch] = reader
         ring()
-        return True
 
-    async def _chunk(self, batch: UUID, position: int, sheet: UUID) -> list[CheckedRow]:
-        """The next rows. Read from the beginning when this process was not the one that stopped at `position`."""
-        at, rows = self._reading.get(batch, (-1, iter(())))
-        if at != position:
-            data = await self._sheets.get(sheet)
-            rows = await asyncio.to_thread(_from, data, position)
-        self._reading[batch] = (-1, rows)  # until the chunk has committed, nobody may go on from here
-        return await asyncio.to_thread(lambda: list(islice(rows, CHUNK)))
+    async def _opened(self, tenant: str, sheet: UUID, position: int) -> _Reader:
+        """The sheet read from its beginning to `position`: this process was not the one that stopped there."""
+        data = await self._sheets.get(sheet)
+        rows = (await asyncio.to_thread(read_sheet, data)).rows
+        reader = _Reader(0, rows, self._judge.sheet())
+        while reader.position < position:
+            if not await self._next(reader, tenant, min(CHUNK, position - reader.position)):
+                break
+        return reader
+
+    async def _next(self, reader: _Reader, tenant: str, most: int) -> list[CheckedRow]:
+        rows = await asyncio.to_thread(lambda: list(islice(reader.rows, most)))
+        reader.position += len(rows)
+        return await self._judge.rows(tenant, rows, reader.check)
+
+    async def _stumbled(self, batch: UUID, position: int, error: Exception) -> None:
+        """Nobody foresaw this. A chunk gets a few tries, for it may have been a passing conflict; then only its batch ends."""
+        place = (batch, position)
+        self._failures[place] = self._failures.get(place, 0) + 1
+        log.error("a batch stumbled", exc_info=error, extra={"batch": str(batch), "position": position})
+        if self._failures[place] >= _TRIES:
+            del self._failures[place]
+            await self._fail(
+                batch,
+                f"Lỗi trong hoso ở {CHUNK} dòng sau dòng thứ {position}; các dòng trước đó đã được nhận. "
+                "Báo người vận hành; khi đã khắc phục, chạy tiếp bằng `hoso sheet resume`.",
+            )
 
     async def _fail(self, batch: UUID, why: str) -> None:
         """Rows that are done stay done; the batch says why it went no further."""
         log.error("a batch cannot go on", extra={"batch": str(batch), "error": why})
         async with self._pool.acquire() as db:
             await db.execute(
-                "update intake.batch set state = 'failed', notes = notes || to_jsonb($2::text) where batch = $1",
+                "update intake.batch set state = 'failed', notes = notes || to_jsonb($2::text) where batch = $1 "
+                "and state in ('working', 'cancelling')",
                 batch,
                 why,
             )
@@ -206,6 +294,8 @@ class Batches:
                 actor,
                 batch,
                 item.row.number,
+                item.checked.attachments,
+                item.checked.org_unit,
             )
             for item in chunk
             if item.checked.form is not None
@@ -214,13 +304,6 @@ class Batches:
         outcomes = dict(zip(requests, admission.outcomes, strict=True))
         await _write_rows(tx, batch, chunk, outcomes)
         return await self._log.admit_many(tx, admission.steps)
-
-
-def _from(data: bytes, position: int) -> Iterator[CheckedRow]:
-    rows = check_rows(read_sheet(data).rows)
-    for _ in islice(rows, position):
-        pass
-    return rows
 
 
 async def _a_second(wake: asyncio.Event) -> None:
@@ -251,54 +334,8 @@ async def _write_rows(tx: Tx, batch: UUID, chunk: Sequence[CheckedRow], outcomes
     await tx.execute(_ROWS, batch, *columns)
 
 
-def error_json(error: CellError) -> dict[str, str]:
-    """An error as the API and the tables show it."""
-    return {"column": error.column, "message": error.message_vi, "cure": error.cure_vi}
-
-
-def note_json(note: CellNote) -> dict[str, str]:
-    """A note as the API and the tables show it."""
-    return {"column": note.column, "message": note.message_vi}
-
-
 def read_upload(data: bytes, filename: str) -> tuple[int, tuple[str, ...]]:
     """How many data rows a sheet has, and its notes. Raises SheetError. Slow for big sheets: run it in a thread."""
     sheet = read_sheet(data, filename)
     rows = sum(1 for _ in sheet.rows)
     return rows, tuple(sheet.notes)
-
-
-async def dry_run(pool: Pool, desk: Desk, tenant: str, data: bytes, filename: str, now: datetime) -> dict[str, Any]:
-    """What an upload would say about every row, without taking any. Raises SheetError."""
-    sheet = await asyncio.to_thread(read_sheet, data, filename)
-    checked = check_rows(sheet.rows)
-    rows: list[dict[str, Any]] = []
-    total = good = 0
-    while chunk := await asyncio.to_thread(lambda: list(islice(checked, CHUNK))):
-        total += len(chunk)
-        forms = [(item, item.checked.form) for item in chunk if item.checked.form is not None]
-        requests = [Request(str(item.row.number), form, "", "") for item, form in forms]
-        async with pool.acquire() as tx:
-            looks = await desk.look(tx, tenant, requests)
-        missing = {item.row.number: look for (item, _), look in zip(forms, looks, strict=True) if look is not None}
-        for item in chunk:
-            look = missing.get(item.row.number)
-            errors = look.errors if look else item.checked.errors
-            good += not errors
-            if errors or item.checked.notes:
-                rows.append(
-                    {
-                        "row": item.row.number,
-                        "errors": [error_json(error) for error in errors],
-                        "notes": [note_json(note) for note in item.checked.notes],
-                    }
-                )
-    return {
-        "dry_run": True,
-        "at": now.isoformat(),
-        "rows": total,
-        "good": good,
-        "bad": total - good,
-        "notes": sheet.notes,
-        "row_remarks": rows,
-    }

@@ -51,8 +51,8 @@ async def read_body(request: Request, limit: int) -> bytes:
     return b"".join(pieces)
 
 
-async def read_fields(request: Request, limit: int = 64 * 1024) -> dict[str, str]:
-    """A JSON object of texts: column key -> text."""
+async def read_json(request: Request, limit: int) -> Any:
+    """What a JSON body of at most `limit` bytes says. Raises Problem 400, 413 and 415."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Problem(415, "unsupported-media-type", "Cần application/json", "Gửi Content-Type: application/json.")
     body = await read_body(request, limit)
@@ -64,6 +64,12 @@ async def read_fields(request: Request, limit: int = 64 * 1024) -> dict[str, str
         ).encode()  # "\ud800" is JSON, and no text: nothing could store or repeat it
     except (ValueError, RecursionError) as error:
         raise Problem(400, "bad-json", "JSON không đọc được", "Gửi một đối tượng JSON bằng UTF-8.") from error
+    return found
+
+
+async def read_fields(request: Request, limit: int = 64 * 1024) -> dict[str, str]:
+    """A JSON object of texts: column key -> text."""
+    found = await read_json(request, limit)
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         detail = 'Gửi một đối tượng JSON, mọi giá trị là chuỗi, ví dụ {"tax_code": "0101234567"}.'
         raise Problem(400, "bad-json", "JSON không đúng dạng", detail)

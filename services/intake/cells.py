@@ -30,6 +30,8 @@ class BadCell:
     shown: str
     message: str
     cure: str
+    day: str = ""
+    """The day as dd/MM/yyyy, where the cell is one: a column of days takes it."""
 
 
 Cell = str | BadCell
@@ -42,6 +44,7 @@ class Page:
     name: str
     rows: Iterator[tuple[int, list[Cell]]]
     notes: list[str]
+    hidden: bool = False
 
 
 FORMULA = ("Ô chứa công thức.", "Chép ô rồi dán lại bằng “Dán giá trị” (Paste values).")

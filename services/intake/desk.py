@@ -18,6 +18,7 @@ from schemas.events import EnrolmentRequested
 from schemas.units import Stage
 from services.intake import admission
 from services.intake.admission import Known, Outcome, Request
+from services.intake.attachments import attached
 from services.intake.ports import MailboxFor, Setup, UnitRegistry
 
 
@@ -53,12 +54,17 @@ class Desk:
         """
         outcomes: dict[str, Outcome] = {}
         firsts: dict[str, Request] = {}
-        for request in requests:
-            firsts.setdefault(request.request, request)
-        replayed = await _begin(tx, tenant, list(firsts.values()), now)
+        unfit: dict[str, Outcome] = {}
+        complete = await attached(tx, tenant, requests, take=True)
+        for request, refusal in complete:
+            if request.request not in firsts:
+                firsts[request.request] = request
+                unfit |= {request.request: refusal} if refusal else {}
+        begun = [request for key, request in firsts.items() if key not in unfit]
+        replayed = await _begin(tx, tenant, begun, now)
         ready: list[_Ready] = []
         found = _Found(self.setup, tx, tenant)
-        for request in firsts.values():
+        for request in begun:
             if request.request in replayed:
                 outcomes[request.request] = replayed[request.request]
                 continue
@@ -70,12 +76,16 @@ class Desk:
         steps = await self._decide(tx, tenant, ready, outcomes, now) if ready else []
         fresh = {key: outcome for key, outcome in outcomes.items() if key not in replayed}
         await _end(tx, tenant, fresh)
-        return Admission([_of(request, firsts, outcomes) for request in requests], steps)
+        outcomes |= unfit
+        return Admission([_of(request, firsts, outcomes) for request, _ in complete], steps)
 
     async def look(self, tx: Tx, tenant: str, requests: Sequence[Request]) -> list[Outcome | None]:
         """What set-up is missing for each request; changes nothing. For dry runs."""
         found = _Found(self.setup, tx, tenant)
-        answers = [await found.complete(request) for request in requests]
+        answers = [
+            refusal or await found.complete(request)
+            for request, refusal in await attached(tx, tenant, requests, take=False)
+        ]
         return [answer if isinstance(answer, Outcome) else None for answer in answers]
 
     async def _decide(
@@ -100,6 +110,9 @@ class Desk:
                 cause = Cause(claimed.unit, tenant, outcome.enrolment, None)
                 steps.append((cause, _told(item, claimed, outcome.enrolment)))
         await _write(tx, tenant, changed, opened, now)
+        links = {u: i.request.org_unit for u, (i, _) in changed.items() if i.request.org_unit}
+        if links:
+            await self.registry.link(tx, sorted(links.items()))
         return steps
 
     async def _claim(self, tx: Tx, tenant: str, ready: list[_Ready]) -> list[Claimed]:
@@ -143,9 +156,10 @@ def _told(item: _Ready, claimed: Claimed, enrolment: UUID) -> Tell:
         request=request.request,
         form=request.form,
         mailbox=item.mailbox.mailbox,
-        contact=item.mailbox.contact,
+        contact=item.mailbox.address(enrolment),
         profile=item.profile,
         foreign=claimed.foreign,
+        own_address=item.mailbox.own,
         actor=request.actor,
         batch=request.batch,
         row=request.row,

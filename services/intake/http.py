@@ -6,34 +6,37 @@ Errors are RFC 9457 problems (`problems.py`). The API describes itself at /opena
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from services.intake import problems, views
+from services.intake import http_attachments, http_org, problems, views
 from services.intake.admission import Outcome
 from services.intake.admission import Request as EnrolRequest
-from services.intake.batches import Batches, KeyReused, Upload, dry_run, error_json, note_json, read_upload
+from services.intake.batches import KeyReused, Upload, read_upload
 from services.intake.bodies import idempotency_key, read_fields, read_sheet_body
+from services.intake.cancelling import Order, say
 from services.intake.cells import MAX_BYTES, SheetError
 from services.intake.columns import COLUMNS
-from services.intake.desk import Desk
+from services.intake.dry_run import dry_run as look_through
 from services.intake.gate import gate
-from services.intake.gather import Gatherer
-from services.intake.ports import Clock, Keys, Pool, Principal, SheetStore
+from services.intake.ports import Principal
 from services.intake.problems import Problem, not_found
-from services.intake.sheets import read_sheet
-from services.intake.sheets_out import RowResult, result_sheet, template
-from services.intake.validation import fingerprint, validate
+from services.intake.rooms import READ, SUBMIT, Rooms
+from services.intake.sheets import Row, read_sheet
+from services.intake.sheets_out import ResultBook, RowResult, template
+from services.intake.validation import fingerprint
+from services.intake.views import error_json, note_json
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-SUBMIT, READ = "submit", "read"
 _PAGE = 500
+_PIECE = 2_000
+"""Rows of a result sheet written at once."""
 
 _FIELDS_BODY: dict[str, Any] = {
     "requestBody": {
@@ -58,20 +61,6 @@ _FORM = {"schema": {"type": "object", "properties": {"file": {"type": "string", 
 _SHEET_BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {XLSX: _BINARY, "text/csv": _BINARY, "multipart/form-data": _FORM}}
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Rooms:
-    """What the API stands on."""
-
-    pool: Pool
-    desk: Desk
-    gatherer: Gatherer
-    batches: Batches
-    sheets: SheetStore
-    keys: Keys
-    clock: Clock
-    new_id: Callable[[], UUID]
 
 
 class InFlight:
@@ -100,7 +89,8 @@ def build_app(rooms: Rooms) -> FastAPI:
     """The application. Nothing runs by itself: `rooms.batches.run` is started by whoever serves this."""
     app = FastAPI(title="hoso intake", version="1", docs_url=None, redoc_url=None)
     problems.install(app)
-    app.include_router(_router(rooms))
+    for router in (_router(rooms), http_attachments.routes(rooms), http_org.routes(rooms)):
+        app.include_router(router)
     return app
 
 
@@ -119,6 +109,15 @@ def _router(rooms: Rooms) -> APIRouter:
             data, filename = await read_sheet_body(request, MAX_BYTES)
             return await _take_batch(rooms, who, data, filename, key, dry=dry_run)
 
+    @router.get("/batches")
+    async def get_batches(
+        who: Principal = reader, before: UUID | None = None, limit: Annotated[int, Query(ge=1, le=_PAGE)] = 100
+    ) -> dict[str, Any]:
+        """Your batches, the newest first. `next` is the `before` of the next page."""
+        async with rooms.pool.acquire() as db:
+            found = await views.batches(db, who.tenant, before, limit)
+        return {"batches": found, "next": found[-1]["batch"] if len(found) == limit else None}
+
     @router.get("/batches/{batch}")
     async def get_batch(
         batch: UUID,
@@ -136,10 +135,25 @@ def _router(rooms: Rooms) -> APIRouter:
         return {**found, "page": rows, "next": rows[-1]["row"] if len(rows) == limit else None}
 
     @router.get("/batches/{batch}/result.xlsx", responses={200: {"content": {XLSX: {}}}})
-    async def get_result(batch: UUID, who: Principal = reader) -> Response:
-        """The uploaded rows with what became of each beside them."""
-        body = await _result(rooms, who.tenant, batch)
-        return _file(body, f"ket-qua-{batch}.xlsx")
+    async def get_result(batch: UUID, who: Principal = reader, bad_only: bool = False) -> Response:
+        """Your sheet, columns and rows where they were, with what became of each row behind it and the cells to mend coloured.
+
+        At any time. Mend it and send it in again: only what is new or corrected is taken. `bad_only`: the rows to mend alone.
+        """
+        body = await _result(rooms, who.tenant, batch, bad_only=bad_only)
+        return _file(body, f"{'can-sua' if bad_only else 'ket-qua'}-{batch}.xlsx")
+
+    @router.post("/batches/{batch}/{order}")
+    async def post_order(
+        batch: UUID, order: Order, who: Principal = sender, reason: Annotated[str, Query(max_length=500)] = ""
+    ) -> dict[str, str]:
+        """pause: rows not begun wait · resume · cancel: rows not begun are not begun, and every enrolment that the batch opened and
+        that is still open is given up; what was filed runs to its outcome. Saying it again is harmless."""
+        state = await say(rooms.pool, who.tenant, batch, order, who.actor, " ".join(reason.split()))
+        if state is None:
+            raise not_found("lô")
+        rooms.batches.wake()
+        return {"batch": str(batch), "state": state}
 
     @router.post("/enrolments", status_code=202, openapi_extra=_FIELDS_BODY)
     async def post_enrolment(request: Request, who: Principal = sender) -> Response:
@@ -172,7 +186,7 @@ def _router(rooms: Rooms) -> APIRouter:
     @router.get("/sheet-template", responses={200: {"content": {XLSX: {}}}})
     async def get_template(_: Principal = reader) -> Response:
         """An empty sheet to fill in."""
-        return _file(await asyncio.to_thread(template), "hoso-mau.xlsx")
+        return _file(await asyncio.to_thread(template, rooms.judge.reasons), "hoso-mau.xlsx")
 
     return router
 
@@ -186,7 +200,10 @@ async def _take_batch(
 ) -> JSONResponse:
     try:
         if dry:
-            return JSONResponse(await dry_run(rooms.pool, rooms.desk, who.tenant, data, filename, rooms.clock.now()))
+            now = rooms.clock.now()
+            return JSONResponse(
+                await look_through(rooms.pool, rooms.desk, rooms.judge, who.tenant, data, filename, now)
+            )
         rows, notes = await asyncio.to_thread(read_upload, data, filename)
         upload = Upload(who.tenant, who.actor, filename, data, rows, notes, key)
         batch, new = await rooms.batches.promise(upload, rooms.new_id())
@@ -199,11 +216,18 @@ async def _take_batch(
 
 
 async def _take_one(rooms: Rooms, who: Principal, key: str, fields: dict[str, str]) -> JSONResponse:
-    checked = await asyncio.to_thread(validate, fields) if len(fields) > 100 else validate(fields)
+    checked = await rooms.judge.one(who.tenant, fields)
     if checked.form is None:
         errors = [error_json(error) for error in checked.errors]
         raise Problem(422, "invalid-fields", "Dữ liệu chưa đúng", "Sửa các cột dưới đây rồi gửi lại.", errors=errors)
-    request = EnrolRequest(key, checked.form, fingerprint(checked.form), who.actor)
+    request = EnrolRequest(
+        key,
+        checked.form,
+        fingerprint(checked.form),
+        who.actor,
+        attachments=checked.attachments,
+        org_unit=checked.org_unit,
+    )
     outcome = await rooms.gatherer.take(who.tenant, request)
     if outcome.word == "refused":
         raise _refusal(outcome)
@@ -230,21 +254,28 @@ def _key_reused() -> Problem:
     return Problem(422, "idempotency-key-reused", "Idempotency-Key đã dùng cho nội dung khác", detail)
 
 
-async def _result(rooms: Rooms, tenant: str, batch: UUID) -> bytes:
-    results: dict[int, RowResult] = {}
+async def _result(rooms: Rooms, tenant: str, batch: UUID, *, bad_only: bool) -> bytes:
+    """The result sheet, made a piece at a time: a big sheet needs no more memory than a small one."""
     async with rooms.pool.acquire() as db:
-        ref = await db.fetchval("select sheet from intake.batch where tenant = $1 and batch = $2", tenant, batch)
-        if ref is None:
-            raise not_found("lô")
-        after = 0
-        while rows := await views.batch_rows(db, tenant, batch, after=after, limit=5_000, errors_only=False):
-            results.update((row["row"], views.row_result(row)) for row in rows)
-            after = rows[-1]["row"]
-    data = await rooms.sheets.get(ref)
-    waiting = RowResult("Chờ xử lý")
+        found = await db.fetchrow(
+            "select sheet, state from intake.batch where tenant = $1 and batch = $2", tenant, batch
+        )
+    if found is None:
+        raise not_found("lô")
+    waiting = views.NOT_BEGUN.get(found["state"], views.WAITING)
+    sheet = await asyncio.to_thread(read_sheet, await rooms.sheets.get(found["sheet"]))
+    book = ResultBook(sheet, compact=bad_only)
+    while rows := await asyncio.to_thread(lambda: list(islice(sheet.rows, _PIECE))):
+        first, last = rows[0].number - 1, rows[-1].number
+        async with rooms.pool.acquire() as db:
+            known = await views.batch_rows(db, tenant, batch, after=first, limit=_PIECE, errors_only=False, to=last)
+        results = {row["row"]: views.row_result(row) for row in known}
+        await asyncio.to_thread(_add, book, rows, results, waiting, bad_only)
+    return await asyncio.to_thread(book.finish)
 
-    def write() -> bytes:
-        sheet = read_sheet(data)
-        return result_sheet(sheet.headers, sheet.rows, lambda number: results.get(number, waiting))
 
-    return await asyncio.to_thread(write)
+def _add(book: ResultBook, rows: list[Row], results: dict[int, RowResult], waiting: RowResult, bad_only: bool) -> None:
+    for row in rows:
+        result = results.get(row.number, waiting)
+        if result.bad or not bad_only:
+            book.add(row, result)

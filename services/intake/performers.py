@@ -12,24 +12,33 @@ from hoso.runtime.steps import NotYet, Step, Tell, Try
 from schemas.events import EnrolUnit, RequestRefused
 from services.intake.admission import Outcome, Request
 from services.intake.desk import Desk
+from services.intake.judging import Judge
 from services.intake.ports import Admitter, Pool
-from services.intake.validation import fingerprint, validate
+from services.intake.validation import fingerprint
 
 
 class AdmitRequest:
     """The performer of the lane `intake.admit`."""
 
-    def __init__(self, pool: Pool, desk: Desk, log: Admitter) -> None:
+    def __init__(self, pool: Pool, desk: Desk, log: Admitter, judge: Judge) -> None:
         self._pool = pool
+        self._judge = judge
         self._desk = desk
         self._log = log
 
     async def perform(self, ask: EnrolUnit, this: Try) -> Sequence[Step] | NotYet:
         """Take the request; what comes back is only a refusal."""
-        checked = validate(ask.fields)
+        checked = await self._judge.one(this.tenant, ask.fields)
         if checked.form is None:
             return [_refused(ask, [str(error) for error in checked.errors])]
-        request = Request(ask.request, checked.form, fingerprint(checked.form), ask.actor)
+        request = Request(
+            ask.request,
+            checked.form,
+            fingerprint(checked.form),
+            ask.actor,
+            attachments=checked.attachments,
+            org_unit=checked.org_unit,
+        )
         async with self._pool.acquire() as tx, tx.transaction():
             admission = await self._desk.admit(tx, this.tenant, [request], this.now)
             ring = await self._log.admit_many(tx, admission.steps)

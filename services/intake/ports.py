@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 from uuid import UUID
 
 from hoso.runtime.outgoing import Cause
@@ -21,6 +21,10 @@ class UnitRegistry(Protocol):
         """One answer a key, in order; units never seen are made. The same key always means the same unit."""
         ...
 
+    async def link(self, tx: Tx, units: Sequence[tuple[UUID, str]]) -> None:
+        """Note which unit of the employer's own organisation each one is."""
+        ...
+
     async def give_code(self, tx: Tx, unit: UUID, unit_code: str) -> bool:
         """Note a unit's code. False when another unit holds it."""
         ...
@@ -28,10 +32,27 @@ class UnitRegistry(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MailboxFor:
-    """The mailbox that receives for an address, and the address declared to the agency."""
+    """The mailbox that receives for an address. `mode` says which address is declared to the agency."""
 
     mailbox: UUID
     contact: str
+    """The row's address, or the mailbox's own."""
+    mode: Literal["shared", "own", "catch-all"] = "shared"
+
+    @property
+    def own(self) -> bool:
+        """Whether every enrolment gets an address of its own."""
+        return self.mode != "shared"
+
+    def address(self, enrolment: UUID) -> str:
+        """What is declared for an enrolment: the contact itself, or an own address that stays the enrolment's.
+
+        Its token is the id's random end (48 bits): nobody else's mail gets there by chance.
+        """
+        if not self.own:
+            return self.contact
+        local, _, domain = self.contact.partition("@")
+        return f"{local}{'+' if self.mode == 'own' else '.'}{enrolment.hex[-12:]}@{domain}"
 
 
 class Setup(Protocol):
@@ -72,7 +93,7 @@ class Admitter(Protocol):
 
 
 class SheetStore(Protocol):
-    """Where uploaded sheets lie, sealed. Written before a batch is promised, kept as long as its result is asked for."""
+    """Where uploaded sheets and files lie, sealed. A sheet is written before its batch is promised, kept as long as its result is asked for."""
 
     async def put(self, tenant: str, batch: UUID, data: bytes) -> UUID:
         """Durable when this returns; the reference. Never called inside a transaction."""
@@ -80,6 +101,14 @@ class SheetStore(Protocol):
 
     async def get(self, ref: UUID) -> bytes:
         """The bytes. Raises HosoError when they are gone."""
+        ...
+
+    async def keep(self, tenant: str, scope: UUID, data: bytes) -> UUID:
+        """A file that will travel in dossiers: evidence. Durable when this returns; the reference."""
+        ...
+
+    async def forget(self, ref: UUID) -> None:
+        """Destroy a file that nobody took."""
         ...
 
 

@@ -99,8 +99,6 @@ def filled(
 ) -> tuple[dict[str, str], tuple[CellNote, ...]]:
     """The row with what the feed knows in its empty cells, and a note that says which. A cell with a fault stays as it is."""
     missing = [key for key in known if key not in faulty and not fields.get(key, "").strip()]
-    if "branch_id" in missing and fields.get("unit_code", "").strip():
-        missing.remove("branch_id")
     if not missing:
         return dict(fields), ()
     shown = ", ".join(f"“{header_of(key)}”" for key in missing)

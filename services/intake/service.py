@@ -15,14 +15,19 @@ from fastapi import FastAPI
 
 from hoso.runtime.steps import Lane, Service
 from schemas.topics import REQUESTS, topics_read_by
+from services.intake.attachments import Files
 from services.intake.batches import Batches
 from services.intake.desk import Desk
 from services.intake.gather import Gatherer
 from services.intake.handlers import LANE, REGISTRY_LANE, News, handle
-from services.intake.http import Rooms, build_app
+from services.intake.http import build_app
+from services.intake.judging import Judge
+from services.intake.org import Organisation
 from services.intake.performers import AdmitRequest
 from services.intake.ports import Admitter, Clock, Keys, Pool, Setup, SheetStore, UnitRegistry
 from services.intake.projection import Projection
+from services.intake.reasons import REASONS, StopReasons
+from services.intake.rooms import Rooms
 from services.intake.turns import AskRegistry
 
 GROUP = "hoso.intake"
@@ -40,6 +45,7 @@ class Needs:
     keys: Keys
     sheets: SheetStore
     new_id: Callable[[], UUID]
+    reasons: StopReasons = REASONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +61,24 @@ def intake(needs: Needs) -> Intake:
     """Intake of every tenant: the API serves each that has a key, the consumer each one's request topic."""
     desk = Desk(needs.registry, needs.setup, needs.new_id)
     gatherer = Gatherer(needs.pool, desk, needs.log, needs.clock)
-    batches = Batches(needs.pool, desk, needs.log, needs.sheets, needs.clock)
-    rooms = Rooms(needs.pool, desk, gatherer, batches, needs.sheets, needs.keys, needs.clock, needs.new_id)
+    organisation = Organisation(needs.pool)
+    judge = Judge(organisation, needs.reasons)
+    batches = Batches(needs.pool, desk, needs.log, needs.sheets, needs.clock, judge)
+    rooms = Rooms(
+        needs.pool,
+        desk,
+        gatherer,
+        batches,
+        needs.sheets,
+        needs.keys,
+        needs.clock,
+        needs.new_id,
+        Files(needs.pool, needs.sheets),
+        organisation,
+        judge,
+    )
     lane = Lane(
-        AdmitRequest(needs.pool, desk, needs.log),
+        AdmitRequest(needs.pool, desk, needs.log, judge),
         at_once=8,
         harmless=True,  # the desk is in our own database and knows a key it has seen: nothing is taken twice
     )

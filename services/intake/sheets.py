@@ -17,6 +17,7 @@ from services.intake.validation import CellError
 
 HEADER_WITHIN = 10
 """The header is one of the first ten rows; in an Excel file, of those that have any content."""
+_DAYS = frozenset(("licence_date",))
 RESULT_HEADERS = ("Kết quả", "Lỗi / việc cần làm", "Mã hồ sơ đăng ký (enrolment)")
 EXAMPLE_MARK = "(ví dụ – xoá dòng này)"
 _OWN = frozenset(fold(header) for header in (*RESULT_HEADERS, "Ghi chú", "STT", "TT", "Dòng"))
@@ -43,6 +44,12 @@ class Sheet:
     headers: tuple[str, ...]
     notes: list[str]
     rows: Iterator[Row]
+    keys: tuple[str | None, ...] = ()
+    """The key of each column; None for one we do not know."""
+    line: int = 1
+    """The number of the header's row."""
+    above: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    """What stands above the header, with the numbers of the rows."""
 
 
 def read_sheet(data: bytes, filename: str = "") -> Sheet:
@@ -71,6 +78,11 @@ def _is_xlsx(data: bytes, filename: str) -> bool:
             raise SheetError(f"{called} là OpenDocument (.ods).", as_xlsx)
         if b"xl/workbook.bin" in data:
             raise SheetError(f"{called} là Excel nhị phân (.xlsb).", as_xlsx)
+        if b"xl/vbaProject" in data:
+            raise SheetError(
+                f"{called} có macro (.xlsm).",
+                "Mở bằng Excel, chọn Lưu thành → “Excel Workbook (.xlsx)” (bỏ macro) rồi gửi lại.",
+            )
         if b"xl/workbook" not in data:
             raise SheetError(f"{called} là tệp nén, không phải Excel (.xlsx).", as_xlsx)
         return True
@@ -88,6 +100,11 @@ def _is_xlsx(data: bytes, filename: str) -> bool:
 def _first_with_header(pages: Iterator[Page]) -> Sheet:
     best: SheetError | None = None
     for page in pages:
+        if page.hidden:  # only what people see is theirs to answer for
+            if _is_table(page):
+                unhide = "Bỏ ẩn trang đó (bấm phải vào tên trang → Unhide) rồi gửi lại."
+                raise SheetError(f"Bảng đơn vị nằm ở trang bị ẩn “{page.name}”.", unhide)
+            continue
         rows = page.rows
         head = list(islice(rows, HEADER_WITHIN))
         place = _header_place(head)
@@ -107,7 +124,9 @@ def _first_with_header(pages: Iterator[Page]) -> Sheet:
         notes += [note for note in merged if not note.startswith("Có ô gộp")]
         if page.name and place is not None:
             notes.append(f"Đã đọc trang “{page.name}”, dòng tiêu đề là dòng {number}.")
-        sheet = Sheet(headers, notes, iter(()))
+        notes += _unread(pages)
+        above = tuple((line, tuple(shown(cell) for cell in row)) for line, row in head[:place])
+        sheet = Sheet(headers, notes, iter(()), tuple(keys), number, above)
         sheet.rows = _rows(chain(head[place + 1 :], rows), keys, sheet)
         return sheet
     if best is not None:
@@ -117,6 +136,32 @@ def _first_with_header(pages: Iterator[Page]) -> Sheet:
         f"Không thấy dòng tiêu đề trong {HEADER_WITHIN} dòng đầu.",
         f"Dùng mẫu của hoso, hoặc thêm dòng tiêu đề có các cột: Mã đơn vị, {wanted}.",
     )
+
+
+def _unread(pages: Iterator[Page]) -> list[str]:
+    """Notes about further pages that look like tables of units too: nobody shall think that they were read."""
+    notes = []
+    for page in pages:
+        if _is_table(page):
+            what = "bị ẩn" if page.hidden else "cũng là một bảng đơn vị"
+            notes.append(
+                f"Trang “{page.name}” {what} và không được đọc; "
+                "muốn đăng ký các dòng ở đó thì chép vào trang đầu hoặc gửi thành tệp riêng."
+            )
+    return notes
+
+
+def _is_table(page: Page) -> bool:
+    """Whether the page has a header with every column that a unit needs."""
+    head = list(islice(page.rows, HEADER_WITHIN))
+    place = _header_place(head)
+    if place is None:
+        return False
+    try:
+        _columns(tuple(shown(cell).strip() for cell in head[place][1]))
+    except SheetError:
+        return False
+    return True
 
 
 def _last_row(note: str) -> int:
@@ -171,7 +216,9 @@ def _rows(raw: Iterator[tuple[int, list[Cell]]], keys: list[str | None], sheet: 
         for key, cell in zip(keys, cells, strict=False):
             if key is None:
                 continue
-            if isinstance(cell, BadCell):
+            if isinstance(cell, BadCell) and cell.day and key in _DAYS:
+                fields[key] = cell.day
+            elif isinstance(cell, BadCell):
                 faults.append(CellError(key, cell.message, cell.cure))
             elif cell:
                 fields[key] = cell

@@ -6,7 +6,7 @@ Every cell is written as text, so nothing in a sender's cell becomes a formula o
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +16,10 @@ from hoso.domain.providers import providers
 from hoso.domain.provinces import provinces
 from services.intake.columns import COLUMNS
 from services.intake.reasons import REASONS, StopReasons
-from services.intake.sheets import EXAMPLE_MARK, RESULT_HEADERS, Row
+from services.intake.sheets import EXAMPLE_MARK, HEADER_WITHIN, RESULT_HEADERS, Row, Sheet
 
 _ROWS_PREPARED = 5_000
 _LONGEST_CELL = 32_000
-_LINE = "Dòng"
 _SAFE = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 _HELP = (
     ("Mỗi dòng là một đơn vị (chi nhánh).", "Cột có dấu * là bắt buộc."),
@@ -45,6 +44,12 @@ class RowResult:
     result: str
     to_do: str = ""
     enrolment: str = ""
+    wrong: frozenset[str] = frozenset()
+    """Columns to mend, "" for the row as a whole."""
+    remarked: frozenset[str] = frozenset()
+    bad: bool = False
+    """The row was not taken: it is to be mended and sent again."""
+    good: bool = False
 
 
 def template(reasons: StopReasons = REASONS) -> bytes:
@@ -110,28 +115,79 @@ def _choices(page: Any, lists: Any, title: Any, reasons: StopReasons) -> None:
         )
 
 
-def result_sheet(headers: tuple[str, ...], rows: Iterable[Row], result_of: Callable[[int], RowResult]) -> bytes:
-    """The sender's rows as they were, with three columns more. `result_of` answers for a row's number in the file.
+_NEEDS_MENDING, _DONE, _SHADED = "#F8CBAD", "#E2EFDA", "#FFF2CC"
+"""Cells that are wrong, results that are good, cells somebody should look at."""
 
-    A result sheet may be sent in again: its own columns are replaced, not repeated.
+
+class ResultBook:
+    """The sender's own sheet with what became of each row: his columns where they were, his rows under their own numbers.
+
+    Three columns come behind his; the cells an error or a remark is about are coloured. Written row by row: memory does not grow
+    with the sheet. A result sheet may be sent in again: its own columns are replaced, not repeated.
     """
-    buffer = io.BytesIO()
-    kept = [place for place, header in enumerate(headers) if header not in (_LINE, *RESULT_HEADERS)]
-    with xlsxwriter.Workbook(buffer, {"constant_memory": True, **_SAFE}) as book:
-        bold = book.add_format({"bold": True, "bg_color": "#DDEBF7", "border": 1})
-        text = book.add_format({"num_format": "@"})
-        page = book.add_worksheet("Kết quả")
-        page.freeze_panes(1, 0)
-        page.set_column(0, len(kept), 20, text)
-        page.set_column(len(kept) + 1, len(kept) + 1, 80, text)
-        page.set_column(len(kept) + 2, len(kept) + 2, 40, text)
-        for place, header in enumerate((_LINE, *(headers[k] for k in kept), *RESULT_HEADERS)):
-            page.write_string(0, place, header, bold)
-        for line, row in enumerate(rows, start=1):
-            result = result_of(row.number)
-            own = [row.cells[k] if k < len(row.cells) else "" for k in kept]
-            values = (str(row.number), *own, result.result, result.to_do, result.enrolment)
-            for place, value in enumerate(values):
-                if value:
-                    page.write_string(line, place, value[:_LONGEST_CELL], text)
-    return buffer.getvalue()
+
+    def __init__(self, sheet: Sheet, *, compact: bool = False) -> None:
+        """`compact`: rows follow one another, without the gaps of those left out."""
+        self._kept = [place for place, header in enumerate(sheet.headers) if header not in RESULT_HEADERS]
+        self._place = {key: at for at, place in enumerate(self._kept) if (key := _key_at(sheet, place))}
+        self._line = -1 if compact else None
+        self._buffer = io.BytesIO()
+        self._book = xlsxwriter.Workbook(self._buffer, {"constant_memory": True, **_SAFE})
+        text = {"num_format": "@"}
+        self._plain = self._book.add_format(text)
+        self._wrong = self._book.add_format({**text, "bg_color": _NEEDS_MENDING})
+        self._told = self._book.add_format({**text, "bg_color": _SHADED})
+        self._good = self._book.add_format({**text, "bg_color": _DONE})
+        bold = self._book.add_format({"bold": True, "bg_color": "#DDEBF7", "border": 1, "text_wrap": True})
+        self._page = self._book.add_worksheet("Kết quả")
+        width = len(self._kept)
+        self._page.set_column(0, max(width - 1, 0), 20, self._plain)
+        for offset, wide in enumerate((26, 80, 40)):
+            self._page.set_column(width + offset, width + offset, wide, self._plain)
+        for number, cells in sheet.above:
+            self._write(number, [cells[k] if k < len(cells) else "" for k in self._kept], self._plain)
+        headers = [sheet.headers[k] for k in self._kept]
+        self._write(sheet.line, [*headers, *RESULT_HEADERS], bold)
+        if sheet.line <= HEADER_WITHIN and not compact:
+            self._page.freeze_panes(sheet.line, 0)
+
+    def add(self, row: Row, result: RowResult) -> None:
+        """The next row. Rows come in the order of their numbers."""
+        own = [row.cells[k] if k < len(row.cells) else "" for k in self._kept]
+        shades = [self._plain] * len(own)
+        for keys, shade in ((result.remarked, self._told), (result.wrong, self._wrong)):
+            for key in keys:
+                if key in self._place:
+                    shades[self._place[key]] = shade
+        verdict = self._wrong if result.bad else self._good if result.good else self._plain
+        values = [*own, result.result, result.to_do, result.enrolment]
+        self._write(row.number, values, *shades, verdict, self._wrong if result.bad else self._plain, self._plain)
+
+    def finish(self) -> bytes:
+        """The file."""
+        self._book.close()
+        return self._buffer.getvalue()
+
+    def _write(self, number: int, values: Sequence[str], *formats: Any) -> None:
+        if self._line is None:
+            line = number - 1
+        else:
+            line = self._line = self._line + 1
+        for place, value in enumerate(values):
+            shade = formats[place] if len(formats) > 1 else formats[0]
+            if value:
+                self._page.write_string(line, place, value[:_LONGEST_CELL], shade)
+            elif shade is not self._plain:
+                self._page.write_blank(line, place, None, shade)
+
+
+def _key_at(sheet: Sheet, place: int) -> str | None:
+    return sheet.keys[place] if place < len(sheet.keys) else None
+
+
+def result_sheet(sheet: Sheet, result_of: Callable[[int], RowResult]) -> bytes:
+    """All rows at once. `result_of` answers for a row's number in the file."""
+    book = ResultBook(sheet)
+    for row in sheet.rows:
+        book.add(row, result_of(row.number))
+    return book.finish()

@@ -1,4 +1,4 @@
-"""Uploaded sheets in the vault: they hold people's names and addresses, so they lie sealed and can be erased."""
+"""Uploaded sheets and files in the vault: they hold people's names and addresses, so they lie sealed and can be erased."""
 
 from __future__ import annotations
 
@@ -20,3 +20,11 @@ class VaultSheets:
     async def get(self, ref: UUID) -> bytes:
         """Open. Raises Erased."""
         return await self._vault.get(ref)
+
+    async def keep(self, tenant: str, scope: UUID, data: bytes) -> UUID:
+        """Seal as evidence."""
+        return await self._vault.put(tenant, scope, "evidence", data)
+
+    async def forget(self, ref: UUID) -> None:
+        """Destroy."""
+        await self._vault.destroy(ref)

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from hoso.runtime.steps import Tx
 from schemas.units import Stage
+from services.intake.checked import CellError, CellNote
 from services.intake.sheets_out import RowResult
-from services.intake.validation import CellError, CellNote
 
 STAGE_WORDS: dict[Stage, str] = {
     Stage.REQUESTED: "Đã nhận",
@@ -18,11 +18,15 @@ STAGE_WORDS: dict[Stage, str] = {
     Stage.FILED: "Đã nộp, chờ cơ quan BHXH trả lời",
     Stage.STOPPING: "Đang ngừng nhà cung cấp cũ",
     Stage.AWAITING_STOP_MAIL: "Chờ thư xác nhận ngừng",
+    Stage.WAITING_FOR_TURN: "Chờ đơn vị cùng tên nhận mã trước",
     Stage.AWAITING_CODE: "Chờ mã kích hoạt",
     Stage.ACTIVATING: "Đang kích hoạt",
+    Stage.AGENCY_REVIEW: "Cán bộ BHXH đang xét cấp mã đơn vị",
+    Stage.CHANGING: "Đang báo thay đổi",
     Stage.FETCHING_EMPLOYEES: "Đang lấy danh sách lao động",
     Stage.ENROLLED: "Đã đăng ký xong",
     Stage.WAITING_FOR_PERSON: "Chờ người xử lý",
+    Stage.STOPPED: "Đã ngừng nhà cung cấp cũ",
     Stage.CANCELLED: "Đã huỷ",
     Stage.REFUSED_REQUEST: "Bị từ chối",
 }
@@ -42,7 +46,7 @@ select r.row, r.row_key, r.outcome, r.enrolment, r.errors, r.notes, q.outcome as
 from intake.batch_row r
 left join intake.request q on q.tenant = $2 and q.request = $1::uuid::text || ':' || r.row::text
 left join intake.enrolment e on e.enrolment = r.enrolment
-where r.batch = $1 and r.row > $3 and (not $4 or r.outcome in ('invalid', 'refused') or q.outcome = 'refused')
+where r.batch = $1 and r.row > $3 and ($6::int is null or r.row <= $6) and (not $4 or r.outcome in ('invalid', 'refused') or q.outcome = 'refused')
 order by r.row limit $5
 """
 
@@ -79,25 +83,44 @@ async def batch(db: Tx, tenant: str, id_: UUID) -> dict[str, Any] | None:
         id_,
     )
     return {
-        "batch": str(id_),
-        "filename": row["filename"],
-        "sha256": row["sha256"],
-        "actor": row["actor"],
-        "at": row["at"].isoformat(),
-        "state": row["state"],
-        "rows": row["rows"],
-        "rows_done": row["position"],
+        **_standing(row),
         "outcomes": {row["outcome"]: row["count"] for row in outcomes},
         "stages": {row["stage"]: row["count"] for row in stages},
         "notes": json.loads(row["notes"]),
     }
 
 
+async def batches(db: Tx, tenant: str, before: UUID | None, limit: int) -> list[dict[str, Any]]:
+    """The tenant's batches, the newest first, without what became of their rows."""
+    rows = await db.fetch(
+        "select * from intake.batch where tenant = $1 and ($2::uuid is null or batch < $2) order by batch desc limit $3",
+        tenant,
+        before,
+        limit,
+    )
+    return [_standing(row) for row in rows]
+
+
+def _standing(row: Any) -> dict[str, Any]:
+    return {
+        "batch": str(row["batch"]),
+        "filename": row["filename"],
+        "sha256": row["sha256"],
+        "actor": row["actor"],
+        "at": row["at"].isoformat(),
+        "state": row["state"],
+        "said_by": row["said_by"],
+        "reason": row["reason"],
+        "rows": row["rows"],
+        "rows_done": row["position"],
+    }
+
+
 async def batch_rows(
-    db: Tx, tenant: str, id_: UUID, *, after: int, limit: int, errors_only: bool
+    db: Tx, tenant: str, id_: UUID, *, after: int, limit: int, errors_only: bool, to: int | None = None
 ) -> list[dict[str, Any]]:
-    """Rows of a batch, by their number in the sheet, with what became of each."""
-    rows = await db.fetch(_ROWS, id_, tenant, after, errors_only, limit)
+    """Rows of a batch, by their number in the sheet, with what became of each: behind `after`, up to `to`."""
+    rows = await db.fetch(_ROWS, id_, tenant, after, errors_only, limit, to)
     return [
         {
             "row": row["row"],
@@ -115,16 +138,48 @@ async def batch_rows(
     ]
 
 
+def error_json(error: CellError) -> dict[str, str]:
+    """An error as the API and the tables show it."""
+    return {"column": error.column, "message": error.message_vi, "cure": error.cure_vi}
+
+
+def note_json(note: CellNote) -> dict[str, str]:
+    """A note as the API and the tables show it."""
+    return {"column": note.column, "message": note.message_vi}
+
+
+_BAD = frozenset(("invalid", "refused"))
+_FINE = frozenset((Stage.ENROLLED, Stage.STOPPED))
+
+
 def row_result(row: Mapping[str, Any]) -> RowResult:
     """A row of `batch_rows` as the result sheet says it."""
     remarks = [str(CellError(e["column"], e["message"], e["cure"])) for e in row["errors"]]
-    if row["message"] and row["stage"] not in (Stage.ENROLLED, None):
+    if row["message"] and row["stage"] not in (*_FINE, None):
         remarks.append(row["message"])
     remarks += [f"(Lưu ý) {CellNote(n['column'], n['message'])}" for n in row["notes"]]
     word = _OUTCOME_WORDS.get(row["outcome"])
     if word is None:
         word = STAGE_WORDS[Stage(row["stage"])] if row["stage"] else "Đã nhận"
-    return RowResult(word, "\n".join(remarks), row["enrolment"] or "")
+    return RowResult(
+        word,
+        "\n".join(remarks),
+        row["enrolment"] or "",
+        frozenset(e["column"] for e in row["errors"]),
+        frozenset(n["column"] for n in row["notes"]),
+        row["outcome"] in _BAD or row["stage"] == Stage.REFUSED_REQUEST,
+        row["outcome"] not in _BAD and row["stage"] in _FINE,
+    )
+
+
+NOT_BEGUN = {
+    "paused": RowResult("Lô đang tạm dừng, dòng này chưa xử lý"),
+    "cancelling": RowResult("Lô đã huỷ, dòng này chưa đăng ký"),
+    "cancelled": RowResult("Lô đã huỷ, dòng này chưa đăng ký"),
+    "failed": RowResult("Lô bị lỗi, dòng này chưa xử lý", "Xem ghi chú của lô.", bad=True),
+}
+"""What the result sheet says of rows that nobody has come to, by the state of their batch."""
+WAITING = RowResult("Chờ xử lý")
 
 
 def _enrolment_json(row: Any) -> dict[str, Any]:

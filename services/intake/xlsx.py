@@ -37,7 +37,7 @@ _SAVE_AGAIN = "Mở tệp bằng Excel hoặc LibreOffice, lưu lại thành .xl
 
 
 def pages(data: bytes) -> Iterator[Page]:
-    """The visible pages of a workbook, at most five. Raises SheetError when the file is broken or hostile."""
+    """The visible pages of a workbook, at most five, then the hidden ones. Raises SheetError when the file is broken or hostile."""
     surveys = _survey(data)
     warnings.filterwarnings("ignore", module=r"openpyxl\.")
     try:
@@ -49,6 +49,9 @@ def pages(data: bytes) -> Iterator[Page]:
         for page in visible[:_MAX_PAGES]:
             merged = surveys.get(str(getattr(page, "_worksheet_path", "")).lstrip("/"), _Survey()).merged
             yield Page(page.title, _rows(page), [f"Có ô gộp {ref}" for ref in merged])
+        for page in book.worksheets:
+            if page.sheet_state != "visible":
+                yield Page(page.title, _rows(page), [], hidden=True)
     finally:
         book.close()
 
@@ -89,7 +92,8 @@ def _cell(cell: Any) -> Cell:
     if isinstance(value, int | float) and kind == "n":
         return _number(value)
     if isinstance(value, datetime.datetime | datetime.date | datetime.time | datetime.timedelta):
-        return BadCell(str(value), f"Ô ở định dạng ngày giờ ({value}), không phải chữ.", AS_TEXT)
+        day = value.strftime("%d/%m/%Y") if isinstance(value, datetime.date) else ""
+        return BadCell(str(value), f"Ô ở định dạng ngày giờ ({value}), không phải chữ.", AS_TEXT, day)
     if kind == "e" and is_date_format(cell.number_format):
         return BadCell(str(value), "Ô là số nhưng ở định dạng ngày.", AS_TEXT)
     return BadCell(str(value), f"Ô báo lỗi {value}.", "Sửa ô trong Excel cho hết lỗi, hoặc gõ lại giá trị.")

@@ -127,11 +127,49 @@ async def test_a_unit_that_is_enrolled_says_so_and_names_it(listening_house: Hou
     door = listening_house.door()
     first = (await door.enrol("a", fields())).json["enrolment"]
     await listening_house.progress(first, Stage.ENROLLED, filed=True, employees=12)
-    again = await door.enrol("b", fields(phone="0987654321"))
+    again = await door.enrol("b", fields())
 
     assert (again.status, again.json["outcome"], again.json["enrolment"]) == (200, "already-enrolled", first)
     assert first in again.json["notes"][0]["message"]
     assert (await door.get(f"/v1/enrolments/{first}")).json["employees"] == 12
+
+
+async def test_other_data_of_an_enrolled_unit_go_to_the_log(listening_house: House) -> None:
+    """A change dossier may tell the agency; whether it can, the enrolment service decides, and its refusal is taken back here."""
+    house, door = listening_house, listening_house.door()
+    first = (await door.enrol("a", fields())).json["enrolment"]
+    await house.progress(first, Stage.ENROLLED, filed=True)
+    changed = await door.enrol("b", fields(phone="0987654321"))
+    assert (changed.status, changed.json["outcome"], changed.json["enrolment"]) == (202, "amended", first)
+    told = await house.requested()
+    assert [(str(fact.enrolment), fact.request, fact.form.phone) for fact in told] == [
+        (first, "a", "0912345678"), (first, "b", "0987654321"),
+    ]  # fmt: skip
+    unit = await house.db.pool.fetchval("select unit from intake.enrolment where enrolment = $1::text::uuid", first)
+    refused = {"enrolment": first, "request": "b", "stage": Stage.REFUSED_REQUEST, "message": "Đã đăng ký."}
+    await house.say(EnrolmentProgressed.model_validate(refused), unit)
+
+    async def taken_back() -> bool:
+        return (await door.enrol("b", fields(phone="0987654321"))).status == 409
+
+    await eventually(taken_back, "the refusal")
+    assert (await door.enrol("c", fields())).json["outcome"] == "already-enrolled", "the first data stand again"
+
+
+async def test_who_holds_a_code_shows_in_no_answer(house: House) -> None:
+    """The same status, words and shape for a code that is free and for one that another tenant holds."""
+    await house.door().enrol("a", fields(1))
+    theirs = house.door("lienminh")
+    held = await theirs.enrol("a", fields(1, email=OTHER_EMAIL))
+    free = await theirs.enrol("b", fields(2, email=OTHER_EMAIL))
+
+    def shape(answer: Answer) -> tuple[int, str]:
+        return answer.status, answer.body.decode().replace(answer.json["enrolment"], "…")
+
+    assert shape(held) == shape(free)
+    looks = [(await theirs.get(f"/v1/enrolments/{one.json['enrolment']}")).json for one in (held, free)]
+    differing = {key for key in looks[0] if looks[0][key] != looks[1][key]}
+    assert differing <= {"enrolment", "unit", "row_key", "opened_at", "at"}
 
 
 async def test_a_cancelled_unit_may_be_requested_again(listening_house: House) -> None:

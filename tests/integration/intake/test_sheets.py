@@ -244,13 +244,16 @@ async def test_the_result_sheet_tells_every_row_and_may_be_sent_in_again(listeni
     assert answer.headers["Content-Type"].endswith("spreadsheetml.sheet")
     (page,) = openpyxl.load_workbook(io.BytesIO(answer.body)).worksheets
     head, *rows = page.iter_rows(values_only=True)
-    assert head == ("Dòng", *HEADERS, *RESULT_HEADERS)
-    assert [row[0] for row in rows] == ["2", "3", "4", "5"]
-    assert [row[1] for row in rows] == [code(n) for n in range(1, 5)]
-    assert [row[8] for row in rows] == ["Đã đăng ký xong", "Dòng có lỗi, chưa đăng ký", "Chờ người xử lý", "Đã nhận"]
-    assert "Điện thoại:" in rows[1][9]
-    assert rows[2][9] == "Chờ người đối chiếu."
-    assert [row[10] for row in rows] == [ids[0], None, ids[2], ids[3]]
+    assert head == (*HEADERS, *RESULT_HEADERS)
+    assert [row[0] for row in rows] == [code(n) for n in range(1, 5)]
+    assert [row[7] for row in rows] == ["Đã đăng ký xong", "Dòng có lỗi, chưa đăng ký", "Chờ người xử lý", "Đã nhận"]
+    assert "Điện thoại:" in rows[1][8]
+    assert rows[2][8] == "Chờ người đối chiếu."
+    assert [row[9] for row in rows] == [ids[0], None, ids[2], ids[3]]
+    assert [cell.coordinate for cell in page["G"] if cell.fill.fill_type] == ["G1", "G3"], "the cell to mend is coloured"
+    to_mend = await door.get(f"/v1/batches/{found['batch']}/result.xlsx?bad_only=true")
+    (bad,) = openpyxl.load_workbook(io.BytesIO(to_mend.body)).worksheets
+    assert [row[0] for row in bad.iter_rows(min_row=2, values_only=True)] == [code(2)]
     again = await door.enrolled(answer.body)
     assert again["outcomes"] == {"already-enrolled": 1, "invalid": 1, "already-open": 2}
 
@@ -275,7 +278,7 @@ async def test_what_the_decisions_refuse_shows_in_the_rows_result(listening_hous
     answer = await door.get(f"/v1/batches/{found['batch']}/result.xlsx")
     (page,) = openpyxl.load_workbook(io.BytesIO(answer.body)).worksheets
     lines = list(page.iter_rows(min_row=2, values_only=True))
-    assert lines[0][8:10] == ("Chưa nhận", why)
+    assert lines[0][7:9] == ("Chưa nhận", why)
     again = await door.enrolled(sheet([line(1)]))
     assert again["outcomes"] == {"accepted": 1}, "nothing stands in the way of asking again"
 

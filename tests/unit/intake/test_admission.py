@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from schemas.units import Stage, UnitForm
-from services.intake.admission import Known, Request, after, decide
+from services.intake.admission import OVER, Known, Request, after, decide
 from services.intake.validation import fingerprint, validate
 from tests.unit.intake.test_validation import GOOD
 
@@ -34,14 +34,12 @@ def test_a_unit_never_seen_is_enrolled() -> None:
     assert (outcome.word, outcome.enrolment, outcome.new) == ("accepted", NEW, True)
 
 
-@pytest.mark.parametrize("stage", [Stage.CANCELLED, Stage.REFUSED_REQUEST])
+@pytest.mark.parametrize("stage", [Stage.CANCELLED, Stage.REFUSED_REQUEST, Stage.STOPPED])
 def test_after_an_end_it_may_be_requested_again(stage: Stage) -> None:
     assert decide(request(), UNIT, known(stage, filed=True), NEW).enrolment == NEW
 
 
-@pytest.mark.parametrize(
-    "stage", [s for s in Stage if s not in (Stage.CANCELLED, Stage.REFUSED_REQUEST, Stage.ENROLLED)]
-)
+@pytest.mark.parametrize("stage", [s for s in Stage if s not in (*OVER, Stage.ENROLLED)])
 @pytest.mark.parametrize("filed", [False, True])
 def test_the_same_data_again_is_answered_with_the_open_enrolment(stage: Stage, filed: bool) -> None:
     outcome = decide(request(), UNIT, known(stage, filed=filed), NEW)
@@ -63,11 +61,17 @@ def test_other_data_after_filing_are_refused_and_name_the_enrolment() -> None:
     assert str(OLD) in outcome.errors[0].message_vi
 
 
-@pytest.mark.parametrize("address", [GOOD["address"], "Số 13"])
-def test_an_enrolled_unit_says_so(address: str) -> None:
-    outcome = decide(request(address=address), UNIT, known(Stage.ENROLLED, filed=True), NEW)
+def test_an_enrolled_unit_says_so() -> None:
+    outcome = decide(request(), UNIT, known(Stage.ENROLLED, filed=True), NEW)
     assert (outcome.word, outcome.new) == ("already-enrolled", False)
     assert str(OLD) in outcome.notes[0].message_vi
+
+
+@pytest.mark.parametrize("stage", [Stage.ENROLLED, Stage.WAITING_FOR_PERSON])
+def test_other_data_of_an_enrolled_or_waiting_unit_go_to_whoever_decides(stage: Stage) -> None:
+    """A change dossier, or the mended row that is awaited: the enrolment service knows."""
+    outcome = decide(request(phone="0987654321"), UNIT, known(stage, filed=True), NEW)
+    assert (outcome.word, outcome.enrolment, outcome.new) == ("amended", OLD, True)
 
 
 def test_twice_in_one_go_opens_once() -> None:

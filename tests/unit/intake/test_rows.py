@@ -56,7 +56,7 @@ def test_one_tax_code_and_name_may_have_many_units() -> None:
 
 # --- the organisation feed ----------------------------------------------------------------------------------------
 
-ORG = {"HN-07": {"name": "Chi nhánh Gia Lâm", "tax_code": "9001234568-001", "branch_id": "HN-07"}}
+ORG = {"HN-07": {"name": "Chi nhánh Gia Lâm", "tax_code": "9001234568-001"}}
 
 
 def test_the_feed_fills_what_is_empty_and_says_so() -> None:

@@ -259,3 +259,63 @@ def test_too_many_rows_are_refused() -> None:
     line = ",".join(ROW) + "\r\n"
     with pytest.raises(SheetError, match=r"100\.000"):
         rows_of((csv([HEADERS]) + line * 100_001).encode())
+
+
+# --- workbooks with more in them than a table ---------------------------------------------------------------------
+
+
+def test_a_hidden_page_is_not_read_and_told() -> None:
+    def change(book: Any, page: Any) -> None:
+        hidden = book.add_worksheet("Cũ")
+        hidden.write_row(0, 0, HEADERS)
+        hidden.write_row(1, 0, ["TZ9999Z", *ROW[1:]])
+        hidden.hide()
+
+    sheet = read_sheet(xlsx([HEADERS, ROW], change))
+    assert [row.fields["unit_code"] for row in sheet.rows] == ["TZ1234Z"]
+    assert any("“Cũ” bị ẩn" in note for note in sheet.notes)
+
+
+def test_a_second_table_is_not_read_and_told() -> None:
+    def change(book: Any, page: Any) -> None:
+        book.add_worksheet("Hà Nội 2").write_row(0, 0, HEADERS)
+        book.add_worksheet("Danh bạ").write_row(0, 0, ("Tên đơn vị", "MST", "Email"))
+
+    sheet = read_sheet(xlsx([HEADERS, *([ROW] * 3_000)], change))
+    assert len(list(sheet.rows)) == 3_000, "the first page is read to its end all the same"
+    told = [note for note in sheet.notes if "không được đọc" in note]
+    assert len(told) == 1
+    assert "“Hà Nội 2”" in told[0]
+
+
+def test_a_table_only_on_a_hidden_page_is_answered_with_a_cure() -> None:
+    def change(book: Any, page: Any) -> None:
+        hidden = book.add_worksheet("Bảng")
+        hidden.write_row(0, 0, HEADERS)
+        hidden.hide()
+
+    with pytest.raises(SheetError, match="trang bị ẩn “Bảng”") as refused:
+        read_sheet(xlsx([["Bìa"]], change))
+    assert "Bỏ ẩn" in refused.value.cure
+
+
+def test_a_workbook_with_macros_is_refused_with_a_cure() -> None:
+    data = with_part(xlsx([HEADERS, ROW]), "xl/vbaProject.bin", lambda _: b"macro")
+    with pytest.raises(SheetError, match="macro") as refused:
+        read_sheet(data, "danh-sach.xlsm")
+    assert "danh-sach.xlsm" in str(refused.value)
+    assert ".xlsx" in refused.value.cure
+
+
+def test_a_day_in_a_column_of_days_is_a_day() -> None:
+    def change(book: Any, page: Any) -> None:
+        page.write_datetime(1, 7, datetime.date(2026, 3, 5), book.add_format({"num_format": "dd/mm/yyyy"}))
+
+    (row,) = rows_of(xlsx([[*HEADERS, "Ngày cấp"], ROW], change))
+    assert (row.fields["licence_date"], row.faults) == ("05/03/2026", ())
+
+
+def test_what_stands_above_the_header_is_kept() -> None:
+    sheet = read_sheet(xlsx([["DANH SÁCH"], [], HEADERS, ROW]))
+    assert (sheet.above, sheet.line) == (((1, ("DANH SÁCH",)),), 3)
+    assert sheet.keys[:3] == ("unit_code", "name", "tax_code")
