@@ -170,6 +170,12 @@ class Scene:
                 return found
             after = f"&after={page['next']}"
 
+    async def attach(self, tenant: str, name: str = "giay-phep.pdf", data: bytes | None = None) -> None:
+        """Send a file that rows may name."""
+        content = data or b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\nstartxref\n9\n%%EOF\n"
+        status, said = await self.http(tenant, "PUT", f"/v1/attachments/{name}", content)
+        assert status < 300, said
+
     async def http(
         self, tenant: str, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, Any]:
