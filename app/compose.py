@@ -197,7 +197,7 @@ async def _signer(own: House, kernel: Kernel) -> Wired:
     from services.signer.preparations import PostgresPreparations
     from services.signer.service import service
 
-    desk = Desk(own.db.pool, own.vault)
+    desk = Desk(own.db.pool, own.vault, kernel.clock.now)
     esign, esign_job, esign_facts = await wire_esign(own, kernel)
     keys = SigningKeys({**BACKENDS, "agent": AgentKeys(desk), ESIGN: esign})
     desk_http, desk_facts = serve_desk(own, kernel, desk)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import asyncpg
@@ -19,13 +19,15 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from hoso.domain.certificates import facts, parsed
 from hoso.runtime.failures import HosoError
 from hoso.runtime.steps import NotYet
-from services.signer.keys.port import Answer, Declined, SignatureAsk, Signatures, UnusableKey, Waiting
+from services.signer.keys.port import Answer, Declined, Expired, SignatureAsk, Signatures, UnusableKey, Waiting
 from services.signer.ports import SigningProfile, Vault
 from services.signer.profiles.port import BrokenPrepared, Prepared
 
 OFFLINE_AFTER = timedelta(seconds=60)
 ASKING_FOR = timedelta(minutes=15)
 """How long a workstation may be silent while somebody reads what it shows."""
+PATIENCE = timedelta(days=14)
+"""How long a question waits for its person, in the world's time; then a person is asked whether to sign anew."""
 AT_ONCE = 20
 AT_ONCE_BYTES = 8 * 1024 * 1024
 _SIGNATURE = b'<Signature xmlns="http://www.w3.org/2000/09/xmldsig#" Id="sigid">'
@@ -55,10 +57,14 @@ class Agent:
 class Desk:
     """Questions to workstations, in PostgreSQL. Every process of the signer sees the same ones."""
 
-    def __init__(self, pool: asyncpg.Pool, vault: Vault, offline_after: timedelta = OFFLINE_AFTER) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, vault: Vault, now: Callable[[], datetime], patience: timedelta = PATIENCE
+    ) -> None:
+        """`now`: the world's time; heartbeats are real time, of the database."""
         self._pool = pool
         self._vault = vault
-        self._offline_after = offline_after
+        self._now = now
+        self._patience = patience
         self._rung = asyncio.Event()
 
     # --- the signer's side --------------------------------------------------------------------------------------
@@ -68,9 +74,10 @@ class Desk:
         digests, kept = [ask.digest for ask in asks], [ask.kept for ask in asks]
         if None in kept:
             raise UnusableKey("Cách ký bằng máy trạm cần hồ sơ được lưu trước; không ký thử bằng cách này.")
+        now = self._now()
         put = await self._pool.fetchval(
-            "insert into signer.agent_question(tenant, name, profile, certificate, display, digests, documents, kept) "
-            "values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing returning true",
+            "insert into signer.agent_question(tenant, name, profile, certificate, display, digests, documents, kept, until) "
+            "values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing returning true",
             profile.tenant,
             name,
             profile.id,
@@ -79,11 +86,12 @@ class Desk:
             digests,
             [ask.name for ask in asks],
             kept,
+            now + self._patience,
         )
         if put:
             self.ring()
         row = await self._pool.fetchrow(
-            "select state, digests, certificate, signatures, why, extract(epoch from now() - asked_at)::float8 as age "
+            "select state, digests, certificate, signatures, why, until, extract(epoch from now() - asked_at)::float8 as age "
             "from signer.agent_question where tenant = $1 and name = $2",
             profile.tenant,
             name,
@@ -95,7 +103,22 @@ class Desk:
             return Signatures(tuple(row["signatures"]))
         if row["state"] == "declined":
             return Declined(row["why"])
+        if row["state"] == "expired" or (row["until"] < now and await self._expired(profile.tenant, name)):
+            return Expired(
+                f"Không ai ký ở máy trạm trong {self._patience.days} ngày; hãy ký lại khi người giữ token có mặt."
+            )
         return await self._awaited(profile, row["age"])
+
+    async def _expired(self, tenant: str, name: str) -> bool:
+        """End a question that was waited for long enough; False when somebody has answered it just now."""
+        return bool(
+            await self._pool.fetchval(
+                "update signer.agent_question set state = 'expired', answered_at = now() "
+                "where tenant = $1 and name = $2 and state = 'asked' returning true",
+                tenant,
+                name,
+            )
+        )
 
     async def _awaited(self, profile: SigningProfile, age: float) -> Waiting | NotYet:
         again = timedelta(seconds=min(60.0, max(1.0, age / 5)))
@@ -103,7 +126,7 @@ class Desk:
             "select host, status, unattended, seen_at < now() - $2::interval and coalesce(asking_until < now(), true) as away "
             "from signer.agent where profile = $1 and revoked_at is null",
             profile.id,
-            self._offline_after,
+            OFFLINE_AFTER,
         )
         if agent is None:
             text = (

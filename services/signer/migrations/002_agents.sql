@@ -1,4 +1,4 @@
--- Workstations that hold USB tokens, and what they are asked. Documents are in the vault; times are real time.
+-- Workstations that hold USB tokens, and what they are asked. Documents are in the vault; times are real time unless said otherwise.
 create schema if not exists signer;
 
 -- One-time codes: only their hash is kept; used once, short-lived, dead after a few bad proofs.
@@ -20,6 +20,7 @@ create unique index agent_profile on signer.agent(profile) where revoked_at is n
 create table signer.agent_question(
   tenant text not null, name text not null, profile uuid not null, certificate bytea not null, display text not null,
   digests bytea[] not null, documents text[] not null, kept uuid[] not null, asked_at timestamptz not null default now(),
-  state text not null default 'asked' check (state in ('asked', 'signed', 'declined')), signatures bytea[],
+  until timestamptz not null, -- world's time; what nobody answered by then has expired
+  state text not null default 'asked' check (state in ('asked', 'signed', 'declined', 'expired')), signatures bytea[],
   why text not null default '', answered_by text, answered_at timestamptz, primary key(tenant, name));
 create index on signer.agent_question(profile, asked_at) where state = 'asked';

@@ -127,10 +127,16 @@ class Wire:
 class DeskHouse:
     """A desk that listens, and what a signer keeps for it."""
 
-    def __init__(self, db: Database, vault: Vault, folder: Path, now: Callable[[], datetime] = lambda: AT) -> None:
+    def __init__(self, db: Database, vault: Vault, folder: Path, at: datetime = AT) -> None:
+        """`at` is the world's time; `moved` moves it."""
+        self.moved = timedelta(0)
+
+        def now() -> datetime:
+            return at + self.moved
+
         self.db, self.vault, self.folder = db, vault, folder
         self.set_up = SetUp(db.pool, vault)
-        self.desk = Desk(db.pool, vault)
+        self.desk = Desk(db.pool, vault, now)
         self.profiles = SigningProfiles(self.set_up)
         self.agents = Agents(db.pool, self.profiles, self.set_up, now)
         self.wire = Wire(build_app(self.desk, self.agents, Slowly(each=200, together=500)))

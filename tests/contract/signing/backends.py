@@ -5,6 +5,7 @@ A backend joins the suite with one class here and one row of `BENCHES`.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -17,6 +18,8 @@ from uuid import uuid4
 from hoso.runtime.steps import NotYet
 from hoso.store.postgres import Database
 from hoso.store.vault import KeyRing, Vault
+from services.signer.desk import PATIENCE
+from services.signer.keys.agent import AgentKeys
 from services.signer.keys.misa_esign import MisaEsign
 from services.signer.keys.misa_wire import Line
 from services.signer.keys.pkcs12 import Pkcs12KeySigner
@@ -24,6 +27,8 @@ from services.signer.keys.port import Answer, KeySigner, SignatureAsk, Waiting
 from services.signer.ports import SigningProfile
 from services.signer.profiles import SHAPES
 from services.signer.profiles.port import Prepared
+from tests.contract.agent.house import DeskHouse, Workstation
+from tests.contract.agent.tokens import Reader
 from tests.contract.signing.esign import Certificate, Esign, esign
 from tests.contract.signing.pki import employer
 from tests.support.waiting import eventually
@@ -186,9 +191,69 @@ async def esign_bench(db: Database, folder: Path) -> AsyncIterator[EsignBench]:
         yield bench
 
 
+# --- agent ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class AgentBench:
+    """A person at the keyboard of a workstation, with a token in it."""
+
+    house: DeskHouse
+    workstation: Workstation
+    keyboard: asyncio.StreamWriter
+    profile: SigningProfile
+    asks_people: bool = True
+
+    def signer(self, profile: SigningProfile | None = None) -> KeySigner:
+        return AgentKeys(self.house.desk)(profile or self.profile)
+
+    def broken(self) -> SigningProfile:
+        return replace(self.profile, certificate_der=b"broken")
+
+    async def person(self, answer: str) -> None:
+        await self.asked()
+        if answer == "expire":
+            self.house.moved += PATIENCE + timedelta(seconds=1)
+        self.keyboard.write({"approve": b"k\n", "decline": b"t\n", "expire": b"s\n"}[answer])
+
+    async def asked(self) -> int:
+        """Every question is shown sooner or later; one that is shown twice counts twice."""
+        put = await self.house.db.pool.fetchval("select count(*) from signer.agent_question")
+
+        async def shown() -> bool:
+            return self.workstation.said.count("[k]") >= put
+
+        await eventually(shown, "the questions to be shown at the workstation")
+        return self.workstation.said.count("[k]")
+
+    async def sealed(self, prepared: Prepared) -> SignatureAsk:
+        kept = await self.house.vault.put(self.profile.tenant, uuid4(), "evidence", prepared.to_bytes())
+        return replace(plain_ask(prepared), kept=kept)
+
+
+@contextlib.asynccontextmanager
+async def agent_bench(db: Database, folder: Path) -> AsyncIterator[AgentBench]:
+    KeyRing.make(folder / "vault.key")
+    reader = Reader.made(folder / "reader")
+    await asyncio.to_thread(reader.plug_in, employer(key="token"), "token")
+    house = DeskHouse(db, Vault(db.pool, KeyRing.read(folder / "vault.key")), folder)
+    await house.open()
+    workstation = Workstation(house, reader, folder / "workstation")
+    try:
+        status, said = await workstation.enrol(await house.code())
+        assert status == 0, said
+        process = await workstation.start()
+        assert process.stdin is not None
+        yield AgentBench(house, workstation, process.stdin, await house.profile())
+    finally:
+        await workstation.stop()
+        await house.close()
+
+
 BENCHES: dict[str, Callable[[Database, Path], AbstractAsyncContextManager[Bench]]] = {
     "pkcs12": pkcs12_bench,
     "misa_esign": esign_bench,
+    "agent": agent_bench,
 }
 PEOPLE = [name for name in BENCHES if name != "pkcs12"]
 """Those whose signatures somebody has to approve."""
