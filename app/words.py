@@ -150,7 +150,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "db.away": (
         "cơ sở dữ liệu ở {url} không trả lời: chạy `hoso up`, hoặc sửa HOSO_DATABASE",
         "no database answers at {url}: start it with `hoso up`, or mend HOSO_DATABASE",
-    **ESIGN_SENTENCES,
     ),
     "db.lost": (
         "mất kết nối với cơ sở dữ liệu giữa chừng ({error}): chạy lại lệnh này",
@@ -165,6 +164,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "file.exists": ("tệp {file} đã có; chọn tên khác", "{file} exists already; choose another name"),
     **SENTENCES,
     **AGENT_SENTENCES,
+    **ESIGN_SENTENCES,
     **TASK_SENTENCES,
 }
 
