@@ -23,6 +23,7 @@ from typing import ClassVar
 
 import asyncpg
 
+from hoso.points import point
 from hoso.runtime.clock import boottime
 from hoso.runtime.failures import OutcomeUnknown, Transient
 from hoso.runtime.steps import NotYet
@@ -135,6 +136,7 @@ class MisaEsignSigner:
         if made is None:
             return NotYet(timedelta(seconds=0.3))
         prompt, together = made
+        await point("esign.before-request")
         if boottime() - began > SEND_WITHIN_S:
             await self._prompts.free(prompt.id, lost=False)
             return NotYet(MOMENT)
@@ -162,6 +164,7 @@ class MisaEsignSigner:
                 "a request to sign was sent and not answered", extra={"prompt": str(prompt.id), "error": str(error)}
             )
             return self._uncertain(prompt)
+        await point("esign.after-answer")
         if not await self._prompts.numbered(prompt.id, number):
             return self._uncertain(prompt)
         return _approval(len(wanted), MOMENT)
