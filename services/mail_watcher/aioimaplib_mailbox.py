@@ -12,6 +12,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 import contextlib
 import logging
 import re
@@ -27,13 +29,19 @@ from services.mail_watcher.mailbox import (
     SEEN_FLAG,
     Access,
     Fetched,
+    Folder,
+    FolderMissing,
+    LoginRefused,
     MailboxDown,
     MailboxRefused,
     by_weight,
     internaldate,
+    is_busy,
     quoted,
     tls_context,
+    xoauth2,
 )
+from services.mail_watcher.secret import Secret
 
 logging.getLogger("aioimaplib").setLevel(logging.WARNING)  # at DEBUG it logs every byte it receives
 
@@ -45,6 +53,9 @@ WINDOW = 1_000
 T = TypeVar("T")
 _EXISTS = re.compile(rb"(\d+) EXISTS")
 _ITEM = re.compile(rb"\d+ FETCH \(", re.IGNORECASE)
+_LISTED = re.compile(
+    r'\(([^()]{0,500})\) (?:"(?:[^"\\]|\\.)"|NIL) (?:"((?:[^"\\]|\\.){1,500})"|([^\s"{]{1,500}))\s*\Z', re.IGNORECASE
+)
 
 
 class _Protocol(aioimaplib.IMAP4ClientProtocol):  # type: ignore[misc]
@@ -75,6 +86,13 @@ class _Protocol(aioimaplib.IMAP4ClientProtocol):  # type: ignore[misc]
             self.exists = int(found.group(1))
         return super()._untagged_response(line)
 
+    def _continuation(self, line: bytes) -> None:
+        """A refused XOAUTH2 says why in a challenge and waits for an empty answer; the library would wait for ever."""
+        if self.pending_sync_command is not None and self.pending_sync_command.name == "AUTHENTICATE":
+            self.transport.write(b"\r\n")
+            return
+        super()._continuation(line)
+
 
 class _Client(aioimaplib.IMAP4):  # type: ignore[misc]
     def __init__(self, access: Access, context: ssl.SSLContext | None, lost: Callable[[str], None]) -> None:
@@ -87,11 +105,24 @@ class _Client(aioimaplib.IMAP4):  # type: ignore[misc]
         self._client_task = asyncio.ensure_future(made)
 
 
+def _encoded(folder: str) -> str:
+    """A folder's name in modified UTF-7 (RFC 3501 §5.1.3), quoted."""
+    return quoted(imap_utf7.encode(folder).decode("ascii"))
+
+
+def _decoded(name: str) -> str:
+    try:
+        return str(imap_utf7.decode(name.encode("ascii", "replace")))
+    except (ValueError, binascii.Error):
+        return name
+
+
 class AioimaplibMailbox:
-    """One folder over aioimaplib. GPL-3.0-only library: `ImapclientMailbox` is the other choice."""
+    """One mailbox over aioimaplib. GPL-3.0-only library: `ImapclientMailbox` is the other choice."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
+        self._folder = access.folder
         self._client: Any = None
         self._gone: asyncio.Future[str] | None = None
         self._uidnext = 1
@@ -100,30 +131,74 @@ class AioimaplibMailbox:
     async def connect(self) -> None:
         if self._access.tls == "starttls":
             raise MailboxRefused("this adapter has no STARTTLS: set tls to implicit, or the adapter to imapclient")
+        tokens = self._access.tokens
+        try:
+            await self._connect(await tokens.bearer() if tokens else None)
+        except LoginRefused:
+            if tokens is None:
+                raise
+            await self._connect(await tokens.bearer(anew=True))
+
+    async def _connect(self, token: Secret | None) -> None:
         context = tls_context(self._access)
-        user, folder = quoted(self._access.user), self._folder()
+        user, folder = quoted(self._access.user), _encoded(self._access.folder)
         quoted(self._access.password.reveal())
         await self.close()
         self._gone = asyncio.get_running_loop().create_future()
         self._client = _Client(self._access, context, self._lose)
+        self._folder = self._access.folder
         try:
             await self._wait(self._client.wait_hello_from_server())
         except MailboxDown as error:
             if isinstance(error.__cause__, ssl.SSLCertVerificationError):
                 raise MailboxRefused("the server's certificate is not trusted: set ca_file") from None
             raise
-        answer = await self._wait(self._client.login(user, self._access.password.reveal()))
+        if token is not None:
+            sent = base64.b64encode(xoauth2(self._access.user, token).encode()).decode("ascii")
+            answer = await self._wait(self._authenticated(sent))
+        else:
+            answer = await self._wait(self._client.login(user, self._access.password.reveal()))
         if answer.result != "OK":
-            text = b" ".join(bytes(line) for line in answer.lines[-1:]).upper()
-            if b"UNAVAILABLE" in text or b"INUSE" in text or b"LIMIT" in text:
+            if is_busy(b" ".join(bytes(line) for line in answer.lines[-1:]).decode("ascii", "replace")):
                 raise MailboxDown("the server does not take a login now")
-            raise MailboxRefused("the server does not accept user and password")
+            what = "user and password" if token is None else "the token for this user"
+            raise LoginRefused(f"the server does not accept {what}")
         answer = await self._wait(self._client.select(folder))
         if answer.result != "OK":
-            raise MailboxRefused(f"the server has no folder {self._access.folder}")
+            raise FolderMissing(f"the server has no folder {self._access.folder}")
+
+    async def _authenticated(self, sent: str) -> Any:
+        """The answer to AUTHENTICATE XOAUTH2; the library's own call takes user names in ASCII only."""
+        protocol = self._client.protocol
+        command = aioimaplib.Command(
+            "AUTHENTICATE", protocol.new_tag(), "XOAUTH2", sent, loop=asyncio.get_running_loop()
+        )
+        answer = await protocol.execute(command, scrub=sent)
+        if answer.result == "OK":
+            protocol.state = aioimaplib.AUTH
+        return answer
+
+    async def folders(self) -> Sequence[Folder]:
+        answer = await self._command(self._live().list('""', '"*"'))
+        found: list[Folder] = []
+        for line in answer.lines[:-1]:
+            listed = _LISTED.search(bytes(line).decode("ascii", "replace"))
+            if listed is None:
+                continue
+            flags = frozenset(listed.group(1).lower().split())
+            name = re.sub(r"\\(.)", r"\1", listed.group(2)) if listed.group(2) is not None else listed.group(3)
+            if "\\noselect" not in flags and "\\nonexistent" not in flags:
+                found.append(Folder(_decoded(name), flags))
+        return found
+
+    async def open(self, folder: str) -> None:
+        answer = await self._wait(self._live().select(_encoded(folder)))
+        if answer.result != "OK":
+            raise FolderMissing(f"the server has no folder {folder}")
+        self._folder = folder
 
     async def status(self) -> tuple[int, int]:
-        answer = await self._command(self._live().select(self._folder()))
+        answer = await self._command(self._live().select(_encoded(self._folder)))
         text = b"\n".join(bytes(line) for line in answer.lines)
         validity, following = (re.search(rb"\[" + name + rb" (\d+)\]", text) for name in (b"UIDVALIDITY", b"UIDNEXT"))
         if validity is None or following is None:
@@ -240,10 +315,6 @@ class AioimaplibMailbox:
         """Which are not expunged; a search by UID sees what a fetch passes over in silence."""
         answer = await self._command(self._live().uid_search("UID " + ",".join(map(str, uids)), charset=None))
         return [int(word) for line in answer.lines[:-1] for word in bytes(line).split() if word.isdigit()]
-
-    def _folder(self) -> str:
-        """In modified UTF-7 (RFC 3501 §5.1.3), quoted."""
-        return quoted(imap_utf7.encode(self._access.folder).decode("ascii"))
 
     def _live(self) -> Any:
         if self._client is None or self._gone is None or self._gone.done():

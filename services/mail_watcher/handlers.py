@@ -53,7 +53,7 @@ def _expect(state: Awaited, fact: MailExpected, unit: UUID, tenant: str, now: da
         kind=fact.kind,
         mailbox=fact.mailbox,
         contact=fact.contact.strip().lower(),
-        own_contact=False,  # only the table knows who else has the address
+        own_contact=fact.own_address,
         unit_code=fact.unit_code.upper(),
         unit_name=fact.unit_name,
         tax_code=fact.tax_code,

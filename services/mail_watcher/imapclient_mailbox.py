@@ -22,12 +22,18 @@ from services.mail_watcher.mailbox import (
     SEEN_FLAG,
     Access,
     Fetched,
+    Folder,
+    FolderMissing,
+    LoginRefused,
     MailboxDown,
     MailboxRefused,
     by_weight,
+    is_busy,
     quoted,
     tls_context,
+    xoauth2,
 )
+from services.mail_watcher.secret import Secret
 
 logging.getLogger("imapclient").setLevel(logging.WARNING)  # at DEBUG it logs every line
 logging.getLogger("imapclient.imaplib").setLevel(logging.WARNING)
@@ -41,10 +47,11 @@ T = TypeVar("T")
 
 
 class ImapclientMailbox:
-    """One folder over IMAPClient. Speaks implicit TLS, STARTTLS and, on this machine, clear text."""
+    """One mailbox over IMAPClient. Speaks implicit TLS, STARTTLS and, on this machine, clear text."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
+        self._folder = access.folder
         self._client: Any = None
         self._thread: ThreadPoolExecutor | None = None
         self._stopping = False
@@ -52,15 +59,25 @@ class ImapclientMailbox:
         self._searched_exists: object = None
 
     async def connect(self) -> None:
+        tokens = self._access.tokens
+        try:
+            await self._enter(await tokens.bearer() if tokens else None)
+        except LoginRefused:
+            if tokens is None:
+                raise
+            await self._enter(await tokens.bearer(anew=True))
+
+    async def _enter(self, token: Secret | None) -> None:
         context = tls_context(self._access)
         quoted(self._access.user)
         quoted(self._access.password.reveal())
         await self.close()
         self._stopping = False
+        self._folder = self._access.folder
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="imap")
-        await self._do(lambda: self._connect(context))
+        await self._do(lambda: self._connect(context, token))
 
-    def _connect(self, context: ssl.SSLContext | None) -> None:
+    def _connect(self, context: ssl.SSLContext | None, token: Secret | None) -> None:
         access = self._access
         times = imapclient.SocketTimeout(connect=access.timeout_s, read=access.timeout_s)
         try:
@@ -74,26 +91,49 @@ class ImapclientMailbox:
         except ssl.SSLCertVerificationError:
             raise MailboxRefused("the server's certificate is not trusted: set ca_file") from None
         try:
-            client.login(quoted(access.user), access.password.reveal())
+            if token is not None:
+                # a refusal comes as a challenge that wants an empty answer
+                answers = iter([xoauth2(access.user, token).encode()])
+                client.sasl_login("XOAUTH2", lambda _: next(answers, b""))
+            else:
+                client.login(quoted(access.user), access.password.reveal())
         except LoginError as error:
-            text = str(error).upper()
             if isinstance(error.__context__, imaplib.IMAP4.abort):
                 raise MailboxDown("the connection failed at the login") from None
-            if any(word in text for word in ("UNAVAILABLE", "INUSE", "LIMIT")):
+            if is_busy(str(error)):
                 raise MailboxDown("the server does not take a login now") from None
-            raise MailboxRefused("the server does not accept user and password") from None
+            what = "user and password" if token is None else "the token for this user"
+            raise LoginRefused(f"the server does not accept {what}") from None
+        self._open(access.folder)
+
+    def _open(self, folder: str) -> None:
         try:
-            client.select_folder(access.folder)
+            self._client.select_folder(folder)
         except imaplib.IMAP4.abort:
             raise
         except IMAPClientError:
-            raise MailboxRefused(f"the server has no folder {access.folder}") from None
+            raise FolderMissing(f"the server has no folder {folder}") from None
+        self._folder = folder
+
+    async def folders(self) -> Sequence[Folder]:
+        return await self._do(self._folders)
+
+    def _folders(self) -> list[Folder]:
+        found = []
+        for flags, _, name in self._client.list_folders():
+            low = frozenset(flag.decode("ascii", "replace").lower() for flag in flags)
+            if "\\noselect" not in low and "\\nonexistent" not in low:
+                found.append(Folder(str(name), low))
+        return found
+
+    async def open(self, folder: str) -> None:
+        await self._do(lambda: self._open(folder))
 
     async def status(self) -> tuple[int, int]:
         return await self._do(self._status)
 
     def _status(self) -> tuple[int, int]:
-        answer = self._client.select_folder(self._access.folder)
+        answer = self._client.select_folder(self._folder)
         try:
             self._uidnext = int(answer[b"UIDNEXT"])
             return int(answer[b"UIDVALIDITY"]), self._uidnext

@@ -1,7 +1,10 @@
-"""The port to one IMAP folder: what the watcher needs of it and nothing more.
+"""The port to one IMAP mailbox, one folder of it open at a time: what the watcher needs of it and nothing more.
 
 MailboxDown     the server, the network or the protocol: connect again later
 MailboxRefused  the server refuses us: a person has to change the settings
+  LoginRefused    user and password, or the token
+  ConsentNeeded   the token service wants a person's consent again
+  FolderMissing   there is no such folder
 """
 
 from __future__ import annotations
@@ -27,6 +30,38 @@ class MailboxDown(Exception):
 
 class MailboxRefused(Exception):
     """The mailbox refuses these settings: {0}. A person has to change them."""
+
+
+class LoginRefused(MailboxRefused):
+    """The server does not let us in: {0}."""
+
+
+class ConsentNeeded(MailboxRefused):
+    """A person must consent again: {0}."""
+
+
+class FolderMissing(MailboxRefused):
+    """The mailbox has no such folder: {0}."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """One folder as the server lists it."""
+
+    name: str
+    flags: frozenset[str] = frozenset()
+    """Lower case, with their backslash: special uses (RFC 6154) among them."""
+
+
+class Tokens(Protocol):
+    """Where the access tokens of one mailbox come from (XOAUTH2)."""
+
+    async def bearer(self, anew: bool = False) -> Secret:
+        """A token that is good now; `anew`: not the one that was given before, the server refused it.
+
+        Raises ConsentNeeded, MailboxRefused, or MailboxDown when the token service cannot be reached.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +91,34 @@ class Access:
     timeout_s: float = 20.0
     """Longest wait for any answer."""
     max_bytes: int = 2_000_000
+    consent: str = ""
+    """Which consent `tokens` stand on: another one is another access."""
+    tokens: Tokens | None = field(default=None, compare=False, repr=False)
+    """Set: XOAUTH2 instead of the password."""
 
 
 class Mailbox(Protocol):
-    """One connection to one folder; not for use by two tasks at once.
+    """One connection; not for use by two tasks at once.
 
     Every method raises MailboxDown within `timeout_s` when the connection is lost or the server is silent, and then the
     connection is unusable: close it and make another. Cancelling a method makes it unusable too.
     """
 
     async def connect(self) -> None:
-        """Connect, log in, open the folder. Raises MailboxRefused when a person has to act."""
+        """Connect, log in, open the folder. Raises MailboxRefused when a person has to act; a token that the server
+        refuses is replaced once."""
+        ...
+
+    async def folders(self) -> Sequence[Folder]:
+        """All folders that can be opened."""
+        ...
+
+    async def open(self, folder: str) -> None:
+        """Go on with another folder. Raises FolderMissing; then no folder is open, and the connection is good."""
         ...
 
     async def status(self) -> tuple[int, int]:
-        """(UIDVALIDITY, UIDNEXT) of the folder now."""
+        """(UIDVALIDITY, UIDNEXT) of the open folder now."""
         ...
 
     async def fetch_after(self, uid: int, limit: int) -> Sequence[Fetched]:
@@ -94,7 +142,7 @@ class Mailbox(Protocol):
 def tls_context(access: Access) -> ssl.SSLContext | None:
     """What the connection is encrypted with; None without. Raises MailboxRefused for clear text beyond this machine."""
     if access.tls == "none":
-        if not _is_loopback(access.host):
+        if not is_loopback(access.host):
             raise MailboxRefused("a connection without TLS is allowed to this machine only: set tls to implicit")
         return None
     try:
@@ -103,7 +151,8 @@ def tls_context(access: Access) -> ssl.SSLContext | None:
         raise MailboxRefused(f"the certificates in {access.ca_file} cannot be read ({error.strerror})") from None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether `host` is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -121,6 +170,22 @@ def by_weight(sizes: Sequence[tuple[int, int]], most: int = 4_000_000) -> list[l
         groups[-1].append(uid)
         weight += size
     return groups
+
+
+def xoauth2(user: str, token: Secret) -> str:
+    """What AUTHENTICATE XOAUTH2 sends, before base64. Raises MailboxRefused when it would say something else."""
+    quoted(user)
+    if not re.fullmatch(r"[\x21-\x7e]{1,16000}", token.reveal()):
+        raise MailboxRefused("the token service gave a token that cannot be sent")
+    return f"user={user}\x01auth=Bearer {token.reveal()}\x01\x01"
+
+
+_BUSY = ("UNAVAILABLE", "INUSE", "LIMIT")
+
+
+def is_busy(answer: str) -> bool:
+    """Whether a refused login is the server's trouble of the moment (RFC 5530) and not the user's."""
+    return any(word in answer.upper() for word in _BUSY)
 
 
 _DATE = re.compile(r"([ \d]\d)-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-]\d{4})")

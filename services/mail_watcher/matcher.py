@@ -1,18 +1,25 @@
 """Takes recorded mails to the attempts they answer.
 
-Twice: first to see whose code has to be sealed for whom, then, with the mail locked and everything the consumer has
-read since, to write verdict and event in one transaction. A mail is looked at only once the consumer has read past the
-heads noted with it, and again whenever an expectation came that might be its.
+A batch of mails in one transaction: locked, decided by everything the consumer has written, written down and told. Codes
+are sealed for their enrolments before that commits; the vault commits by itself, so a code may be sealed that nobody
+refers to, never the other way round. A mail is looked at only once the consumer has read past the heads noted with it, and
+again whenever an expectation came that might be its.
+
+Mails that are left to a person are told on mail.undecided, those that nobody waits for after a grace; what comes of them
+is told too, each in the transaction that decides it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -20,45 +27,56 @@ import asyncpg
 from hoso.points import point
 from hoso.runtime.failures import HosoError
 from hoso.runtime.steps import Tell, Tx
-from hoso.store.vault import Erased
-from schemas.events import ActivationCodeArrived, StopResultArrived
-from services.mail_watcher.candidates import KnownMail, decide, known_mail
-from services.mail_watcher.matching import Expectation, Foreign, Match, Matched, Several
-from services.mail_watcher.ports import Admission, Admit, Vault
-from services.mail_watcher.reading import StopResultMail
+from hoso.store.vault import Erased, Sealing
+from schemas.envelope import Fact
+from schemas.events import ActivationCodeArrived, ChangeResultArrived, StopResultArrived, UnitCodeResultArrived
+from services.mail_watcher.candidates import Decided, KnownMail, decide, known_mail
+from services.mail_watcher.matching import Expectation, Matched, Several
+from services.mail_watcher.ports import Admission, Admit, Clock, Vault
+from services.mail_watcher.readings import ActivationMail, ChangeResultMail, StopResultMail, UnitCodeResultMail
+from services.mail_watcher.secret import Secret
 from services.mail_watcher.settings import MailboxSettings
 from services.mail_watcher.store import GROUP, TOPIC
+from services.mail_watcher.telling import GRACE, Outcome, outcome_of
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 100
 POLL_S = 0.5
+HASTE_S = 0.02
+"""How soon a mail is looked at again that was woken for and whose consumer is not that far yet; doubles up to POLL_S."""
+MOST_FRESH = 1_000
 SWEEP_S = 60.0
 
 _DUE = """
-select m.* from mail_watcher.mail m where m.look and m.mailbox = any($1) and not exists (
+select m.* from mail_watcher.mail m where m.mailbox = any($1) and ((m.look and not exists (
   select 1 from jsonb_each_text(m.heads) h(part, next) where h.next::bigint > coalesce(
-    (select p.off from log.position p where p.grp = $2 and p.topic = $3 and p.part = h.part::smallint), 0))
-order by m.arrived_at, m.id limit $4"""
+    (select p.off from log.position p where p.grp = $2 and p.topic = $3 and p.part = h.part::smallint), 0)))
+  or (m.state = 'parked' and m.told = '' and m.parked_at <= $5))
+order by m.arrived_at, m.id limit $4 for update of m skip locked"""
 _SWEEP = """
 update mail_watcher.mail set look = true where id in (
   select id from mail_watcher.mail where state = 'parked' and not look and mailbox = any($1)
     and seen_at > now() - interval '3 days'
   order by id for update skip locked)"""
-
-
 _TOLD_BEFORE = """
-select true from mail_watcher.expectation e join mail_watcher.mail m using (dossier, attempt)
-where e.unit = $1 and e.enrolment = $2 and m.code = $3 and m.id <> $4 and m.state = 'matched' limit 1"""
+select q.id from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[]) as q(id, unit, enrolment, code)
+where exists (select 1 from mail_watcher.expectation e join mail_watcher.mail m using (dossier, attempt)
+  where e.unit = q.unit and e.enrolment = q.enrolment and m.code = q.code and m.id <> q.id and m.state = 'matched')"""
+_WRITE = """
+update mail_watcher.mail m set state = q.state, why = q.why, look = false, told = q.told, enrolment = q.enrolment,
+  dossier = q.dossier, attempt = q.attempt,
+  parked_at = case when q.state = 'parked' then coalesce(m.parked_at, $2) else m.parked_at end
+from json_to_recordset($1::json) as q(id uuid, state text, why text, told text, enrolment uuid, dossier uuid, attempt int)
+where m.id = q.id"""
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """What was sealed before the transaction."""
+class Sealed:
+    """What became of a mail's code."""
 
-    expectation: Expectation
     code: UUID | None
-    """None: a stop, or a code that was destroyed or told before."""
+    """None: there is none, or it was destroyed or told before."""
     trouble: str = ""
     """Why the code cannot be had at all: a person has to look."""
 
@@ -67,31 +85,48 @@ class Matcher:
     """Matches the mails of some mailboxes until it is cancelled. Any number of processes may do so at once."""
 
     def __init__(
-        self, mailboxes: Callable[[], dict[UUID, MailboxSettings]], pool: asyncpg.Pool, vault: Vault, admit: Admit
+        self,
+        mailboxes: Callable[[], dict[UUID, MailboxSettings]],
+        pool: asyncpg.Pool,
+        vault: Vault,
+        admit: Admit,
+        clock: Clock,
     ) -> None:
         self._mailboxes = mailboxes
         self._pool = pool
         self._vault = vault
         self._admit = admit
+        self._clock = clock
         self._woken = asyncio.Event()
+        self._fresh: OrderedDict[UUID, Secret] = OrderedDict()
 
     def wake(self) -> None:
         """There may be something to do: mails were recorded, or the consumer went on."""
         self._woken.set()
 
+    def remember(self, ref: UUID, code: Secret) -> None:
+        """A code that was sealed just now, so that it need not be opened again for its first look."""
+        self._fresh[ref] = code
+        while len(self._fresh) > MOST_FRESH:
+            self._fresh.popitem(last=False)
+
     async def run(self) -> None:
         """For ever: rounds while there is something to do, then waits to be woken or a moment."""
         loop = asyncio.get_running_loop()
         sweep_at = loop.time() + SWEEP_S
+        pause = POLL_S
         while True:
-            self._woken.clear()
+            if self._woken.is_set():
+                self._woken.clear()
+                pause = HASTE_S
             if loop.time() >= sweep_at:
                 await self.sweep()
                 sweep_at = loop.time() + SWEEP_S
             if await self.round():
                 continue
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), POLL_S)
+                await asyncio.wait_for(self._woken.wait(), pause)
+            pause = min(pause * 2, POLL_S)
 
     async def sweep(self) -> None:
         """Look at parked mails again: one may have been parked while its expectation was being written down."""
@@ -99,133 +134,146 @@ class Matcher:
 
     async def round(self) -> int:
         """One batch of mails. Returns how many got a verdict."""
-        mailboxes = self._mailboxes()
-        async with self._pool.acquire() as tx, tx.transaction(readonly=True):
-            mails = [known_mail(row) for row in await tx.fetch(_DUE, list(mailboxes), GROUP, TOPIC, AT_ONCE)]
-            first = {mail.id: await decide(tx, mail, mailboxes[mail.mailbox].own_contacts) for mail in mails}
-            fitting = [(mail, found.expectation) for mail in mails if isinstance(found := first[mail.id], Matched)]
-            known = {mail.id for mail, expectation in fitting if await _told_before(tx, mail, expectation)}
-        if not mails:
-            return 0
-        sealed = await asyncio.gather(
-            *(self._prepare(mail, expectation, mail.id in known) for mail, expectation in fitting)
-        )
-        prepared = {mail.id: ready for (mail, _), ready in zip(fitting, sealed, strict=True)}
-        admissions: list[Admission] = []
-        told: set[UUID] = set()
-        done = 0
+        mailboxes, now = self._mailboxes(), self._clock.now()
+        used: set[UUID] = set()
         async with self._pool.acquire() as tx, tx.transaction():
-            free = {
-                row["id"]
-                for row in await tx.fetch(
-                    "select id from mail_watcher.mail where id = any($1) and look order by id for update skip locked",
-                    list(first),
-                )
-            }
+            due = await tx.fetch(_DUE, list(mailboxes), GROUP, TOPIC, AT_ONCE, now - GRACE)
+            mails = [known_mail(row) for row in due]
+            if not mails:
+                return 0
+            verdicts = await decide(tx, mails, {id_: known.own_contacts for id_, known in mailboxes.items()})
+            told_before = await self._told_before(tx, mails, verdicts)
+            sealed = await self._seal(mails, verdicts, told_before)
+            outcomes: list[tuple[KnownMail, Outcome]] = []
+            admissions: list[Admission] = []
             for mail in mails:
-                if mail.id not in free:
-                    continue
                 settings = mailboxes[mail.mailbox]
-                verdict = await decide(tx, mail, settings.own_contacts)
-                ready = prepared.get(mail.id)
-                if isinstance(verdict, Matched) and (
-                    ready is None or _attempt(ready.expectation) != _attempt(verdict.expectation)
-                ):
-                    continue  # the picture changed in between: seal for the right one first
-                done += 1
-                if ready is None or not isinstance(verdict, Matched):
-                    await _write(tx, mail, verdict)
-                elif ready.trouble:
-                    await _write(tx, mail, Several((), ready.trouble))
-                else:
-                    told.add(mail.id)
-                    if await _told_before(tx, mail, verdict.expectation):
-                        await _write(tx, mail, verdict, "its code had come before")
-                        continue
-                    await _write(tx, mail, verdict)
-                    admissions += _admission(mail, ready, settings.code_valid)
+                decided = verdicts[mail.id]
+                ready = sealed.get(mail.id, Sealed(None))
+                if ready.trouble:
+                    decided = Decided(Several((), ready.trouble), decided.assigned)
+                note = "its code had come before" if mail.id in told_before else ""
+                outcome = outcome_of(mail, decided, now, settings.code_valid, note)
+                if outcome.chosen is not None and mail.code is not None:
+                    used.add(mail.code)
+                if mail.state != "matched":  # else somebody assigned it after: what was told stays told
+                    outcomes.append((mail, outcome))
+                    admissions += _admissions(mail, outcome, ready, settings)
+            await self._write(tx, mails, outcomes, now)
             wake = await self._admit(tx, admissions) if admissions else None
             await point("mail.before-match-commit")
         if wake is not None:
             wake()
-        used = [mail.code for mail in mails if mail.code is not None and mail.id in told]
         await asyncio.gather(*(self._vault.destroy(code) for code in used))  # the copies under the mailbox
-        return done
+        return len(mails)
 
-    async def _prepare(self, mail: KnownMail, expectation: Expectation, told: bool) -> Prepared:
-        """Seal the code for the enrolment. A code that it was told already, or that the vault destroyed as too old, is
+    async def _told_before(self, tx: Tx, mails: Sequence[KnownMail], verdicts: dict[UUID, Decided]) -> set[UUID]:
+        """Mails whose code another mail brought to the same enrolment: sealed under one mailbox, it has one reference."""
+        asked, known, seen = [], set(), set()
+        for mail in mails:
+            verdict = verdicts[mail.id].verdict
+            if mail.code is not None and isinstance(verdict, Matched):
+                to = verdict.expectation
+                asked.append((mail.id, to.unit, to.enrolment, mail.code))
+                if (to.enrolment, mail.code) in seen and mail.state != "matched":
+                    known.add(mail.id)
+                seen.add((to.enrolment, mail.code))
+        if asked:
+            known |= {row["id"] for row in await tx.fetch(_TOLD_BEFORE, *([r[n] for r in asked] for n in range(4)))}
+        return known
+
+    async def _seal(
+        self, mails: Sequence[KnownMail], verdicts: dict[UUID, Decided], told_before: set[UUID]
+    ) -> dict[UUID, Sealed]:
+        """Seal each code for its enrolment. A code that it was told already, or that the vault destroyed as too old, is
         not brought back; one damaged item is one mail's trouble."""
-        if mail.code is None or told:
-            return Prepared(expectation, None)
+        found: dict[UUID, Sealed] = {}
+        ready: list[tuple[UUID, Sealing]] = []
+        for mail in mails:
+            verdict = verdicts[mail.id].verdict
+            if not isinstance(verdict, Matched) or mail.id in told_before:
+                continue
+            if mail.code is None:
+                if mail.state == "undecided" and isinstance(mail.reading, ActivationMail):
+                    found[mail.id] = Sealed(None, mail.why)  # it could not be sealed when it came
+                continue
+            try:
+                fresh = self._fresh.pop(mail.code, None)
+                code = fresh.reveal().encode() if fresh is not None else await self._vault.get(mail.code)
+            except Erased:
+                continue
+            except HosoError as error:
+                found[mail.id] = _trouble(mail, error)
+                continue
+            ready.append((mail.id, Sealing(mail.tenant, verdict.expectation.enrolment, "code", code)))
+        if not ready:
+            return found
         try:
-            code = await self._vault.get(mail.code)
-            return Prepared(expectation, await self._vault.put(mail.tenant, expectation.enrolment, "code", code))
+            refs = await self._vault.put_many([sealing for _, sealing in ready])
+            return found | {id_: Sealed(ref) for (id_, _), ref in zip(ready, refs, strict=True)}
+        except HosoError:
+            by_id = {mail.id: mail for mail in mails}
+            return found | {id_: await self._seal_alone(by_id[id_], sealing) for id_, sealing in ready}
+
+    async def _seal_alone(self, mail: KnownMail, sealing: Sealing) -> Sealed:
+        try:
+            return Sealed(await self._vault.put(sealing.tenant, sealing.scope, sealing.purpose, sealing.data))
         except Erased:
-            return Prepared(expectation, None)
+            return Sealed(None)
         except HosoError as error:
-            log.error("the code of a mail cannot be had: %s", error, extra={"mail": str(mail.id)})
-            return Prepared(expectation, None, f"its code cannot be had: {error}")
+            return _trouble(mail, error)
+
+    async def _write(
+        self, tx: Tx, mails: Sequence[KnownMail], outcomes: Sequence[tuple[KnownMail, Outcome]], now: datetime
+    ) -> None:
+        rows: list[dict[str, Any]] = []
+        for mail, outcome in outcomes:
+            to = outcome.chosen
+            rows.append(
+                {
+                    "id": str(mail.id), "state": outcome.state, "why": outcome.why, "told": outcome.told,
+                    "enrolment": str(to.enrolment) if to else None, "dossier": str(to.dossier) if to else None,
+                    "attempt": to.attempt if to else None,
+                }
+            )  # fmt: skip
+            log.info(
+                "a mail got its verdict",
+                extra={"mail": str(mail.id), "state": outcome.state, "enrolment": str(to.enrolment) if to else None},
+            )
+        if rows:
+            await tx.execute(_WRITE, json.dumps(rows), now)
+        kept = [mail.id for mail in mails if mail.state == "matched"]
+        if kept:
+            await tx.execute("update mail_watcher.mail set look = false where id = any($1)", kept)
 
 
-async def _told_before(tx: Tx, mail: KnownMail, expectation: Expectation) -> bool:
-    """Whether another mail brought this enrolment the same code: sealed under one mailbox, it has one reference."""
-    return mail.code is not None and bool(
-        await tx.fetchval(_TOLD_BEFORE, expectation.unit, expectation.enrolment, mail.code, mail.id)
-    )
+def _trouble(mail: KnownMail, error: HosoError) -> Sealed:
+    log.error("the code of a mail cannot be had: %s", error, extra={"mail": str(mail.id)})
+    return Sealed(None, f"its code cannot be had: {error}")
 
 
-def _attempt(expectation: Expectation) -> tuple[UUID, int]:
-    return expectation.dossier, expectation.attempt
+def _admissions(mail: KnownMail, outcome: Outcome, ready: Sealed, settings: MailboxSettings) -> list[Admission]:
+    """What is told: to the enrolment that got the mail, and of a mail that waits or waits no more."""
+    told: list[Admission] = []
+    to = outcome.chosen
+    if to is not None and (fact := _brought(mail, to, ready, settings)) is not None:
+        told.append(Admission(to.tenant, to.unit, to.enrolment, Tell(fact)))
+    if outcome.fact is not None:
+        told.append(Admission(mail.tenant, mail.id, to.enrolment if to else mail.id, Tell(outcome.fact)))
+    return told
 
 
-async def _write(tx: Tx, mail: KnownMail, verdict: Match, note: str = "") -> None:
-    if mail.state == "matched":  # somebody assigned it after it had been matched: what was told stays told
-        await tx.execute("update mail_watcher.mail set look = false where id = $1", mail.id)
-        return
-    state, why = "parked", "nobody waits for it yet"
-    chosen: Expectation | None = None
-    match verdict:
-        case Matched(expectation):
-            state, why, chosen = "matched", note, expectation
-        case Several(_, reason):
-            state, why = "undecided", reason
-        case Foreign():
-            state, why = (mail.state if mail.state in ("undecided", "quarantined") else "other"), ""
-    await tx.execute(
-        "update mail_watcher.mail set state = $2, why = case when $3 = '' then why else $3 end, look = false, "
-        "enrolment = $4, dossier = $5, attempt = $6 where id = $1",
-        mail.id,
-        state,
-        why,
-        chosen.enrolment if chosen else None,
-        chosen.dossier if chosen else None,
-        chosen.attempt if chosen else None,
-    )
-    log.info(
-        "a mail got its verdict",
-        extra={"mail": str(mail.id), "state": state, "enrolment": str(chosen.enrolment) if chosen else None},
-    )
-
-
-def _admission(mail: KnownMail, ready: Prepared, code_valid: timedelta) -> list[Admission]:
-    if mail.state == "matched":
-        return []
-    to = ready.expectation
-    fact: ActivationCodeArrived | StopResultArrived
-    if isinstance(mail.reading, StopResultMail):
-        fact = StopResultArrived(
-            enrolment=to.enrolment,
-            dossier=to.dossier,
-            attempt=to.attempt,
-            mail=mail.id,
-            accepted=mail.reading.accepted,
-            text=mail.reading.text,
-        )
-    elif ready.code is not None:
-        fact = ActivationCodeArrived(
-            enrolment=to.enrolment, dossier=to.dossier, attempt=to.attempt, mail=mail.id, code=ready.code,
-            arrived_at=mail.arrived_at, expires_at=mail.arrived_at + code_valid,
-        )  # fmt: skip
-    else:
-        return []
-    return [Admission(to.tenant, to.unit, to.enrolment, Tell(fact))]
+def _brought(mail: KnownMail, to: Expectation, ready: Sealed, settings: MailboxSettings) -> Fact | None:
+    whose: dict[str, Any] = {"enrolment": to.enrolment, "dossier": to.dossier, "attempt": to.attempt, "mail": mail.id}
+    match mail.reading:
+        case StopResultMail() as said:
+            return StopResultArrived(**whose, accepted=said.accepted, text=said.text)
+        case ChangeResultMail() as said:
+            return ChangeResultArrived(**whose, accepted=said.accepted, text=said.text)
+        case UnitCodeResultMail() as said:
+            return UnitCodeResultArrived(**whose, granted=said.granted, unit_code=said.unit_code, text=said.text)
+        case ActivationMail() if ready.code is not None:
+            ends = mail.arrived_at + settings.code_valid
+            return ActivationCodeArrived(**whose, code=ready.code, arrived_at=mail.arrived_at, expires_at=ends)
+        case _:
+            return None

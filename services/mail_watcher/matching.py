@@ -8,7 +8,10 @@ Three rules, in this order (domain.md §6.2 rule 5):
 3. Only weak keys (name, tax code, a shared address): branches share them, so it counts only if exactly one unit ever
    fitted, among all attempts of that kind in that mailbox, also those that have got their mail.
 
-A mail for a unit that has no code yet (DKTGLD) contradicts every attempt of a unit that has one.
+A mail for a unit that has no code yet (DKTGLD) contradicts every attempt of a unit that has one. Units that register for
+the first time have nothing but weak keys, and those of one name wait one after the other (`registry.asked`). So for them
+rule 3 leaves aside: for an activation mail, whoever had got his before the newest was filed; for a unit code, whoever has
+got his. A refusal names nothing that could be told twice, so it leaves nobody aside.
 """
 
 from __future__ import annotations
@@ -19,11 +22,21 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from schemas.units import Kind
-from services.mail_watcher.reading import FIRST_TIME, ActivationMail, Keys, Reading, StopResultMail
+from services.mail_watcher.readings import (
+    FIRST_TIME,
+    ActivationMail,
+    Keys,
+    Reading,
+    UnitCodeResultMail,
+    keys_of,
+    kinds_of,
+)
 from services.mail_watcher.text import name_key
 
 SKEW = timedelta(minutes=2)
 """How far a mail server's clock may be behind ours."""
+GIVEN_UP = timedelta(days=30)
+"""A first-time dossier that got no mail for so long waits for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +55,14 @@ class Expectation:
     own_contact: bool
     """True: no other enrolment ever had this address."""
     unit_code: str
+    """Empty: a unit that has none yet."""
     unit_name: str
     tax_code: str
     number: str | None
     since: datetime
     """World time from which on a mail may come; before the filing left the house."""
-    settled: bool = False
-    """True: a mail was matched to it."""
+    answered_at: datetime | None = None
+    """When the first mail of the kind in question came that was matched to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +91,15 @@ class Foreign:
 Match = Matched | NoCandidate | Several | Foreign
 
 
-def kind_of(reading: Reading) -> Kind | None:
-    """The kind of attempt that waits for such a mail."""
-    match reading:
-        case ActivationMail():
-            return "register"
-        case StopResultMail():
-            return "stop"
-        case _:
-            return None
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One mail, as far as matching looks at it."""
+
+    reading: Reading
+    keys: Keys
+    delivered_to: Collection[str]
+    arrived_at: datetime
+    skew: timedelta
 
 
 def match(
@@ -101,20 +115,20 @@ def match(
     delivered to, some whose name is exactly the mail's; without number and unit code all that agree in name, tax code
     and address (enough of them to see two units). `arrived_at` is the latest world time at which it can have arrived.
     """
-    kind = kind_of(reading)
-    if not isinstance(reading, ActivationMail | StopResultMail) or kind is None:
+    kinds = kinds_of(reading)
+    if not kinds:
         return Foreign()
-    keys = reading.keys
-    fitting = [c for c in candidates if c.kind == kind]
+    asked = _Question(reading, keys_of(reading), delivered_to, arrived_at, skew)
+    fitting = [c for c in candidates if c.kind in kinds]
     own = [c for c in fitting if c.own_contact and c.contact in delivered_to]
     if own:
-        return _by_own_contact(own, keys, arrived_at, skew)
-    strong = [c for c in fitting if _strong(c, keys)]
+        return _by_own_contact(own, asked)
+    strong = [c for c in fitting if _strong(c, asked.keys)]
     if strong:
-        return _by_strong_key(strong, fitting, keys, delivered_to, arrived_at, skew)
-    if keys.number or _unit_code(keys):
+        return _by_strong_key(strong, fitting, asked)
+    if asked.keys.number or _unit_code(asked.keys):
         return NoCandidate()
-    return _by_weak_keys(fitting, keys, delivered_to, arrived_at, skew)
+    return _by_weak_keys(fitting, asked)
 
 
 def _unit_code(keys: Keys) -> str | None:
@@ -159,35 +173,35 @@ def _units(candidates: Sequence[Expectation]) -> set[UUID]:
     return {c.unit for c in candidates}
 
 
-def _attempt(of_unit: Sequence[Expectation], keys: Keys, arrived_at: datetime, skew: timedelta) -> Match:
+def _filed(candidates: Sequence[Expectation], asked: _Question) -> list[Expectation]:
+    """Those that had been filed when the mail arrived; if there are none, those that a slow clock may hide."""
+    at = asked.arrived_at
+    return [c for c in candidates if c.since <= at] or [c for c in candidates if c.since <= at + asked.skew]
+
+
+def _attempt(of_unit: Sequence[Expectation], asked: _Question) -> Match:
     """The attempt of one unit that the mail answers."""
-    if keys.number is not None:
-        named = [c for c in of_unit if c.number == keys.number]
+    if asked.keys.number is not None:
+        named = [c for c in of_unit if c.number == asked.keys.number]
         if len(named) == 1:
             return Matched(named[0])
         of_unit = [c for c in of_unit if c.number is None]
         if len(of_unit) != 1:
             return NoCandidate()  # its number is not known yet: looked at again when the agency has given it
-    filed = [c for c in of_unit if c.since <= arrived_at] or [c for c in of_unit if c.since <= arrived_at + skew]
+    filed = _filed(of_unit, asked)
     return Matched(max(filed, key=lambda c: (c.since, c.attempt))) if filed else NoCandidate()
 
 
-def _by_own_contact(own: Sequence[Expectation], keys: Keys, arrived_at: datetime, skew: timedelta) -> Match:
+def _by_own_contact(own: Sequence[Expectation], asked: _Question) -> Match:
     if len(_units(own)) > 1:
         return Several(tuple(own), "it was delivered to addresses of several units")
-    if any(_contradicts(c, keys) for c in own):
+    if any(_contradicts(c, asked.keys) for c in own):
         return Several(tuple(own), "it names another unit than the address it was delivered to")
-    return _attempt(own, keys, arrived_at, skew)
+    return _attempt(own, asked)
 
 
-def _by_strong_key(
-    strong: Sequence[Expectation],
-    fitting: Sequence[Expectation],
-    keys: Keys,
-    delivered_to: Collection[str],
-    arrived_at: datetime,
-    skew: timedelta,
-) -> Match:
+def _by_strong_key(strong: Sequence[Expectation], fitting: Sequence[Expectation], asked: _Question) -> Match:
+    keys = asked.keys
     if len(_units(strong)) > 1:
         return Several(tuple(strong), "its unit code and its dossier number belong to different units")
     if any(_contradicts(c, keys) for c in strong):
@@ -197,33 +211,66 @@ def _by_strong_key(
         exact = _units([c for c in fitting if name_key(c.unit_name) == said])
         if exact and not exact & _units(strong):
             return Several(tuple(strong), "it names one unit by code and another by name")
-    if delivered_to:
-        reached = [c for c in strong if c.contact in delivered_to]
+    if asked.delivered_to:
+        reached = [c for c in strong if c.contact in asked.delivered_to]
         if not reached:
             return Several(tuple(strong), "it was delivered to another address than the one declared for the unit")
         strong = reached
-    return _attempt(strong, keys, arrived_at, skew)
+    return _attempt(strong, asked)
 
 
-def _by_weak_keys(
-    fitting: Sequence[Expectation],
-    keys: Keys,
-    delivered_to: Collection[str],
-    arrived_at: datetime,
-    skew: timedelta,
-) -> Match:
+def _by_weak_keys(fitting: Sequence[Expectation], asked: _Question) -> Match:
+    keys = asked.keys
     agreeing = [
         c
         for c in fitting
         if (keys.tax_code is None or _same_tax(keys.tax_code, c.tax_code))
         and (keys.unit_name is None or name_key(keys.unit_name) == name_key(c.unit_name))
-        and (not delivered_to or c.contact in delivered_to)
+        and (not asked.delivered_to or c.contact in asked.delivered_to)
         and not _is_no_first_time(c, keys)
     ]
     if not agreeing:
         return NoCandidate()
     if keys.unit_name is None and keys.tax_code is None:
         return Several(tuple(agreeing), "it names no unit")
+    if keys.unit_code == FIRST_TIME and len(_units(agreeing)) > 1:
+        agreeing = list(_still_waiting(agreeing, asked))
     if len(_units(agreeing)) > 1:
         return Several(tuple(agreeing), "several units fit what it says")
-    return _attempt(agreeing, keys, arrived_at, skew)
+    return _attempt(agreeing, asked)
+
+
+def _still_waiting(agreeing: Sequence[Expectation], asked: _Question) -> Sequence[Expectation]:
+    """Of several first-time units, those that the mail can be for; see the head of this file."""
+    filed = _filed(agreeing, asked)
+    if not filed:
+        return agreeing
+    newest = max(filed, key=lambda c: (c.since, c.attempt))
+    match asked.reading:
+        case ActivationMail():
+            return [
+                c
+                for c in filed
+                if c.unit == newest.unit
+                or (
+                    (c.answered_at is None or c.answered_at > newest.since)
+                    and newest.since - c.since < GIVEN_UP
+                    and not _answered_later(c, filed, newest.since)
+                )
+            ]
+        case UnitCodeResultMail(granted=True):
+            answered = {c.unit for c in filed if c.answered_at is not None}
+            return [c for c in filed if c.unit not in answered] or filed
+        case _:
+            return agreeing
+
+
+def _answered_later(candidate: Expectation, filed: Sequence[Expectation], before: datetime) -> bool:
+    """Whether a later attempt of the same unit had got its mail before the moment: then this one waits no more."""
+    return any(
+        c.unit == candidate.unit
+        and c.since >= candidate.since
+        and c.answered_at is not None
+        and c.answered_at <= before
+        for c in filed
+    )

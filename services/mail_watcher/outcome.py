@@ -1,27 +1,25 @@
-"""Whether a mail says that a stop was done or refused. The agency's wording is not published, so ordinary ones are
-taken.
+"""Whether a mail says that a dossier was accepted or refused. The agency's wording is not published, so ordinary ones
+are taken (`phrases.py`).
 
 Sentence by sentence, without diacritics: what is only a condition or only a receipt is taken out, refusals are looked
-for before successes ("không thành công" contains "thành công"), and a success inside the reason of a
-refusal does not count.
+for before successes ("không thành công" contains "thành công"), and a success inside the reason of a refusal does not
+count. A mail is about a kind of dossier when its subject says so; without that, a stop may be named anywhere, and a change
+or a unit code in the sentence that tells the outcome or shortly before it, for other mails mention them in passing.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from services.mail_watcher.phrases import KindOfMail
 from services.mail_watcher.text import fold
 
 MAX_SAID = 500
+NEAR = 2
+"""How many sentences after its topic an outcome may stand."""
 
-_TOPIC = re.compile(
-    r"\bngung\b|\bng-ivan|\b06/ng|cham dut (?:su dung|dich vu|giao dich|dang ky|viec)"
-    r"|huy dang ky (?:su dung|giao dich|dich vu)"
-)
-_TOPIC_MARKED = re.compile(r"\bdừng (?:sử dụng|dịch vụ|giao dịch|đăng ký|tham gia)|đăng ký dừng")
-"""With its diacritics, because without them it is also đúng and dùng."""
 _REFUSED = re.compile(
     r"(?:khong|chua|ko) (?:the )?(?:duoc )?(?:co quan bhxh |co quan bao hiem xa hoi )?"
     r"(?:thanh cong|chap nhan|chap thuan|phe duyet|duyet|dong y|thuc hien duoc|hop le|du dieu kien|giai quyet|ngung"
@@ -29,11 +27,11 @@ _REFUSED = re.compile(
     r"|\btu choi\b|that bai|bi tra lai|bi huy|bi loi"
 )
 _ACCEPTED = re.compile(
-    r"thanh cong|(?:da|duoc) (?:duoc )?ngung|duoc (?:co quan \w+ )?(?:chap nhan|chap thuan|phe duyet|duyet|dong y)"
+    r"thanh cong|duoc (?:co quan \w+ )?(?:chap nhan|chap thuan|phe duyet|duyet|dong y)"
     r"|\bchap nhan|\bchap thuan"
     r"|(?:da|duoc) (?:giai quyet|hoan thanh|hoan tat)|(?:da|co quan \w+) dong y"
-    r"|xac nhan (?:viec )?(?:da )?ngung|da cham dut"
 )
+_NEGATED = re.compile(r"\b(?:khong|chua|ko)\b[^,.;:]{0,40}$")
 _RECEIPT = re.compile(
     r"(?:tiep nhan|da nhan|nop|gui|ky so)"
     r"(?: (?:ho so|to khai|yeu cau|dang ky|de nghi)[^.;,]{0,60}?)?(?: da)? thanh cong"
@@ -44,11 +42,16 @@ _CONDITION = re.compile(r"\b(?:nếu|trường hợp|khi|để|neu(?! tren| o tr
 _REASON = re.compile(r"\bly do\b|\bnguyen nhan\b")
 _WAITING = re.compile(r"tiep nhan|da nhan|dang (?:duoc )?xu ly|cho (?:ket qua|xu ly)|da (?:gui|nop)")
 _SENTENCE = re.compile(r"(?<=[.;!?])\s+")
+_ADVICE = re.compile(
+    r"^\W*(?:de nghi|vui long|xin |luu y|ghi chu|(?:quy )?don vi (?:can|vui long|co the|thuc hien)|moi thac mac|tran trong"
+    r"|(?:email|thu) (?:nay|dien tu nay)|chi tiet|hotline|moi (?:quy )?don vi)"
+)
+"""What people are asked to do next; it may name other dossiers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a mail that speaks of a stop says about it. `accepted` None: nothing, or both; `why` then says so."""
+    """What a mail says about one kind of dossier. `accepted` None: nothing, or both; `why` then says so."""
 
     accepted: bool | None
     text: str
@@ -56,44 +59,84 @@ class Outcome:
     why: str = ""
 
 
-def _about_stop(line: str, folded: str) -> bool:
-    return bool(_TOPIC.search(folded) or _TOPIC_MARKED.search(line.lower()))
+@dataclass(slots=True)
+class _Found:
+    refusals: list[str] = field(default_factory=list)
+    successes: list[str] = field(default_factory=list)
+    reasoned: bool = False
+    waiting: bool = False
 
 
 def _sentences(lines: Sequence[str]) -> list[str]:
     return [part for line in lines for part in _SENTENCE.split(line) if part]
 
 
-def stop_outcome(subject: str, lines: Sequence[str]) -> Outcome | None:
-    """What the mail says about a stop; None when it does not speak of one."""
-    in_subject = _about_stop(subject, fold(subject))
-    if not in_subject and not any(_about_stop(line, fold(line)) for line in lines):
+def outcome(kind: KindOfMail, subject: str, lines: Sequence[str]) -> Outcome | None:
+    """What the mail says about such a dossier; None when it does not speak of one."""
+    in_subject = kind.topic.found(subject, fold(subject))
+    sentences = _sentences(lines)
+    topics = [_names_topic(kind, sentence) for sentence in sentences]
+    if not in_subject and not any(topics):
         return None
-    refusals: list[str] = []
-    successes: list[str] = []
-    reasoned = waiting = False
-    for sentence in _sentences([*lines, subject]):
-        plain = fold(_CONDITION.sub(" ", sentence))
-        waiting = waiting or _WAITING.search(plain) is not None
-        plain = _RECEIPT.sub(" ", plain)
-        reason = _REASON.search(plain)
-        refused = _REFUSED.search(plain, 0, reason.start() if reason else len(plain)) or _REFUSED.search(plain)
-        if refused:
-            refusals.append(sentence)
-        accepted = _ACCEPTED.search(_REFUSED.sub(" ", plain))
-        if accepted and reason and reason.start() < accepted.start():
-            reasoned = True
-        elif accepted:
-            successes.append(sentence)
-    if refusals and successes:
-        return Outcome(None, "", in_subject, "it says both that the stop was done and that it was refused")
-    if refusals:
-        reasons = [line for line in _sentences(lines) if _REASON.search(fold(line))]
-        return Outcome(False, _said([*refusals, *reasons]), in_subject)
-    if successes:
-        return Outcome(True, _said(successes), in_subject)
-    quiet = waiting or reasoned or not in_subject
-    return Outcome(None, "", in_subject, "" if quiet else "it speaks of a stop and its outcome cannot be read")
+    anywhere = in_subject or kind.about == "stop-result"
+    found = _Found()
+    for at, sentence in enumerate([*sentences, subject]):
+        near = any(topics[max(0, at - NEAR) : at + 1]) if at < len(sentences) else in_subject
+        if anywhere or near:
+            _weigh(kind, sentence, found)
+    if found.refusals and found.successes:
+        return Outcome(None, "", in_subject, "it says both that it was done and that it was refused")
+    if found.refusals:
+        return Outcome(False, _said([*found.refusals, *_reasons(sentences)]), in_subject)
+    if found.successes:
+        return Outcome(True, _said(found.successes), in_subject)
+    quiet = found.waiting or found.reasoned or not in_subject
+    return Outcome(None, "", in_subject, "" if quiet else "it speaks of a dossier and its outcome cannot be read")
+
+
+def _names_topic(kind: KindOfMail, sentence: str) -> bool:
+    folded = fold(sentence)
+    if not kind.topic.found(sentence, folded):
+        return False
+    return kind.about == "stop-result" or not _ADVICE.search(folded) or bool(_ACCEPTED.search(folded))
+
+
+def _weigh(kind: KindOfMail, sentence: str, found: _Found) -> None:
+    """Add what one sentence says to `found`."""
+    told = _CONDITION.sub(" ", sentence)
+    plain = fold(told)
+    found.waiting = found.waiting or _WAITING.search(plain) is not None
+    plain = _RECEIPT.sub(" ", plain)
+    reason = _REASON.search(plain)
+    if any(pattern.search(plain) for pattern in (_REFUSED, kind.refused.plain) if pattern):
+        found.refusals.append(sentence)
+    rest = _REFUSED.sub(" ", plain)
+    if kind.refused.plain:
+        rest = kind.refused.plain.sub(" ", rest)
+    hits = [hit for pattern in (_ACCEPTED, kind.accepted.plain) if pattern and (hit := pattern.search(rest))]
+    if not hits:
+        return
+    first = min(hits, key=lambda hit: hit.start())
+    if reason and reason.start() < first.start():
+        found.reasoned = True
+    elif _NEGATED.search(rest, max(0, first.start() - 50), first.start()):
+        found.refusals.append(sentence)
+        found.successes.append(sentence)  # a denial that no phrase knows: for a person
+    else:
+        found.successes.append(sentence)
+
+
+def _reasons(sentences: Sequence[str]) -> list[str]:
+    """The reason as it came: from where it begins up to the next advice."""
+    for at, sentence in enumerate(sentences):
+        if _REASON.search(fold(sentence)):
+            kept = [sentence]
+            for later in sentences[at + 1 :]:
+                if _ADVICE.search(fold(later)):
+                    break
+                kept.append(later)
+            return kept
+    return []
 
 
 def _said(sentences: Sequence[str]) -> str:

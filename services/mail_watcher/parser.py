@@ -13,13 +13,13 @@ import email.utils
 import re
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import Message
 from email.parser import BytesParser
 
 from services.mail_watcher.markup import seen_text
-from services.mail_watcher.text import clean
+from services.mail_watcher.text import clean, disguised, turned
 
 MAX_BYTES = 2_000_000
 MAX_HEAD_BYTES = 64_000
@@ -59,6 +59,10 @@ class ParsedMail:
     """How often each header occurs, by lower-case name."""
     encloses: bool
     """True: another mail is attached (forwarded); its content is not in `bodies`."""
+    disguised: frozenset[str] = frozenset()
+    """Plain words of `bodies` that were written with invisible characters inside, or in letters' other forms."""
+    turned: bool = False
+    """True: characters that change the direction of text were taken out of `bodies`."""
 
 
 _PARSER = BytesParser(policy=email.policy.compat32)
@@ -74,7 +78,8 @@ _SINGLE_BYTE = re.compile(r"us-ascii|ascii|iso-?8859-1\Z|latin|(?:windows-|cp)12
 _FROM = re.compile(
     r'(?:"[^"<>]{0,500}"|[^<>@",;]{0,500})\s*<([^<>@\s,;]{1,100}@[\w.-]{1,200})>\Z|([^<>@\s,;"()]{1,100}@[\w.-]{1,200})\Z'
 )
-_DELIVERED = ("delivered-to", "x-original-to", "x-delivered-to", "envelope-to", "x-envelope-to")
+DELIVERY_HEADERS = ("delivered-to", "x-original-to", "x-delivered-to", "envelope-to", "x-envelope-to", "to")
+"""Where a mail may say to which address it came; which of them count is a setting of the mailbox."""
 
 
 def head_of(raw: bytes) -> bytes:
@@ -174,7 +179,7 @@ def _unflowed(text: str) -> str:
     return re.sub(r"(?<!\n--) \r?\n(?!>)", " ", text)
 
 
-def _read(message: Message, deadline: float) -> tuple[tuple[str, ...], bool]:
+def _read(message: Message, deadline: float) -> tuple[list[str], bool]:
     plain: list[str] = []
     markup: list[str] = []
     encloses = False
@@ -204,27 +209,32 @@ def _read(message: Message, deadline: float) -> tuple[tuple[str, ...], bool]:
     wholes = ["\n".join(texts) for texts in (plain, markup) if texts]
     if any(len(whole) > MAX_TEXT for whole in wholes):
         raise HostileMail("too much text")
-    return tuple(clean(whole) for whole in wholes), encloses
+    return wholes, encloses
 
 
-def parse(raw: bytes) -> ParsedMail:
-    """The mail in `raw`, at most MAX_BYTES long. Raises HostileMail and nothing else; bounded in time."""
+def parse(raw: bytes, delivery: Sequence[str] = DELIVERY_HEADERS) -> ParsedMail:
+    """The mail in `raw`, at most MAX_BYTES long. Raises HostileMail and nothing else; bounded in time.
+
+    `delivery` names the headers that are believed about where it came to, lower case. Of each only the topmost counts: the
+    last server wrote it.
+    """
     # The thread's own time on the processor: on a busy machine, or after a stop, a good mail must not pass for a bad one.
     deadline = time.thread_time() + MAX_SECONDS
     _check(raw)
     try:
         message = _PARSER.parsebytes(raw)
-        bodies, encloses = _read(message, deadline)
-        addressees = [address for name in _DELIVERED for address in _addresses(message, name, 1)]
-        addressees += _addresses(message, "to", 20)
+        wholes, encloses = _read(message, deadline)
+        addressees = [address for name in delivery for address in _addresses(message, name, 20 if name == "to" else 1)]
         return ParsedMail(
             sender=_sender(message),
             addressees=tuple(dict.fromkeys(addressees)),
             subject=_header(message, "subject"),
-            bodies=bodies,
+            bodies=tuple(clean(whole) for whole in wholes),
             message_id=_header(message, "message-id"),
             counts=Counter(name.lower() for name in message),
             encloses=encloses,
+            disguised=frozenset().union(*map(disguised, wholes)),
+            turned=any(map(turned, wholes)),
         )
     except HostileMail:
         raise

@@ -1,4 +1,4 @@
-"""What a mail says: an activation code, the result of a stop, something else, or nothing that can be relied on.
+"""What a mail says: an activation code, the result of a dossier, something else, or nothing that can be relied on.
 
 The rules are domain.md §6.2. Labels are found in text without case and diacritics, values are cut out of the
 original; a label and its value may share a line, stand on two lines or in two cells. What is quoted or forwarded
@@ -12,62 +12,31 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from itertools import groupby
 
-from services.mail_watcher.outcome import stop_outcome
 from services.mail_watcher.parser import MAX_TEXT, ParsedMail
+from services.mail_watcher.phrases import Phrases, standard
+from services.mail_watcher.readings import (
+    FIRST_TIME,
+    ActivationMail,
+    ChangeResultMail,
+    Keys,
+    OtherMail,
+    Reading,
+    StopResultMail,
+    UnclearMail,
+    UnitCodeResultMail,
+    keys_of,
+)
+from services.mail_watcher.results import Page, reading_of, result_of
 from services.mail_watcher.secret import Secret
 from services.mail_watcher.text import fold, name_key
 
 MAX_LINES = 2_000
 MAX_LABELS = 500
 MAX_NAME = 300
-FIRST_TIME = "DKTGLD"
-"""The Số định danh of every unit that registers for the first time: no unit's own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """Which unit and dossier a mail names; None = it does not say."""
-
-    unit_code: str | None = None
-    unit_name: str | None = None
-    tax_code: str | None = None
-    number: str | None = None
-    """Số hồ sơ."""
-
-
-@dataclass(frozen=True, slots=True)
-class ActivationMail:
-    keys: Keys
-    code: Secret
-
-
-@dataclass(frozen=True, slots=True)
-class StopResultMail:
-    keys: Keys
-    accepted: bool
-    text: str
-    """The sentences that say so, for people."""
-
-
-@dataclass(frozen=True, slots=True)
-class OtherMail:
-    """Nothing about an activation or a stop."""
-
-
-@dataclass(frozen=True, slots=True)
-class UnclearMail:
-    """It looks like one of ours and cannot be relied on: a person has to look."""
-
-    why: str
-    keys: Keys = Keys()
-
-
-Reading = ActivationMail | StopResultMail | OtherMail | UnclearMail
-
 _FORWARDED = re.compile(
     r"-- ?(?:forwarded|original|thu da chuyen tiep|tin nhan (?:da )?(?:chuyen tiep|goc)|thu goc)\b"
     r"|begin forwarded message|^(?:on|vao|ngay) .{0,200}(?:wrote|da viet) ?:$"
@@ -100,10 +69,11 @@ _GENERIC = frozenset(
     )
 )
 """Words of an address that names nobody ("Kính gửi Quý đơn vị")."""
-_UNIT_CODE = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]{6,8}(?![A-Za-z0-9@])")
+_UNIT_CODE = re.compile(r"(?<!\w)(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]{6,8}(?![\w@])")
+"""Bounded by letters of any alphabet: what a look-alike stands beside is no code."""
 _TAX_CODE = re.compile(r"(?<!\d)\d{10}(?:-?\d{3})?(?!\d)")
 _NUMBER = re.compile(r"(?<![\d/])\d{1,7}/20\d{2}/\d{5}(?![\d/])")
-_CODE = re.compile(r"(?<![A-Za-z0-9_/=@.#-])[A-Z0-9]{10}(?![A-Za-z0-9_/=@-]|\.[A-Za-z0-9])")
+_CODE = re.compile(r"(?<![\w/=@.#-])[A-Z0-9]{10}(?![\w/=@-]|\.[A-Za-z0-9])")
 _MANY_DIGITS = re.compile(r"\d{10,}")
 _WORD = re.compile(r"[a-z0-9]")
 _UP_TO_COLON = re.compile(r"[^:]{0,60}: ?")
@@ -315,7 +285,7 @@ def _codes(
     return found or fit(anchor.end(), len(text), strict=True), True
 
 
-def _read_body(subject: str, body: str) -> Reading:
+def _read_body(subject: str, body: str, disguised: Collection[str], phrases: Phrases) -> Reading:
     all_lines = [line for line in body.split("\n") if line]
     if len(body) > MAX_TEXT or len(all_lines) > MAX_LINES:
         return UnclearMail("it is longer than any mail of the agency")
@@ -325,24 +295,40 @@ def _read_body(subject: str, body: str) -> Reading:
         return UnclearMail("it names more things than any mail of the agency")
     keys, why = _keys(lines, folded, labelled)
     codes, anchored = _codes(lines, folded, labelled)
-    stop = stop_outcome(subject, lines)
+    page = Page(lines, folded, [value for label, value, _ in labelled if label == "unit_code"], disguised)
+    result = result_of(subject, page, keys, phrases)
     if anchored and len(codes) > 1:
-        return UnclearMail("it holds several different codes", keys)
+        return UnclearMail("it holds several different codes", keys, "activation")
     if anchored and codes:
-        if stop is not None and stop.in_subject:
-            return UnclearMail("it holds a code and speaks of a stop", keys)
-        return UnclearMail(why, keys) if why else ActivationMail(keys, Secret(codes[0]))
-    if stop is not None and stop.accepted is not None:
-        return UnclearMail(why, keys) if why else StopResultMail(keys, stop.accepted, stop.text)
-    if stop is not None and stop.why:
-        return UnclearMail(stop.why, keys)
+        if _is_result_too(result):
+            return UnclearMail("it holds a code and speaks of the result of a dossier", keys, "activation")
+        return UnclearMail(why, keys, "activation") if why else ActivationMail(keys, Secret(codes[0]))
+    if isinstance(result, UnclearMail):
+        return result
+    if result is not None:
+        kind, said = result
+        if kind.about == "unit-code-result":  # the code it gives is not the one that the unit is known by
+            keys, why = _keys(lines, folded, [entry for entry in labelled if entry[0] != "unit_code"])
+            keys = replace(keys, unit_code=FIRST_TIME)
+        if (reading := reading_of(kind, said, page, keys)) is not None:
+            return UnclearMail(why, keys, kind.about) if why and not isinstance(reading, UnclearMail) else reading
     if anchored and _DAY.search("\n".join(folded)):
-        return UnclearMail("it speaks of a code and no code can be read in it", keys)
+        return UnclearMail("it speaks of a code and no code can be read in it", keys, "activation")
     if left_out:
         whole = body.replace("\n>", "\n")
-        if _ANCHOR.search(fold(whole)) or stop_outcome(subject, whole.split("\n")) is not None:
+        inside = [line for line in whole.split("\n") if line]
+        page = Page(inside, [fold(line) for line in inside], [], disguised)
+        if _ANCHOR.search(fold(whole)) or result_of(subject, page, keys, phrases) is not None:
             return UnclearMail("the message is only quoted or forwarded in it", keys)
     return OtherMail()
+
+
+def _is_result_too(result: object) -> bool:
+    """Whether a mail with an activation code is also about a dossier's result: a stop in its subject, or another result."""
+    if not isinstance(result, tuple):
+        return isinstance(result, UnclearMail)
+    kind, said = result
+    return bool(said.in_subject and (said.accepted is not None or kind.about == "stop-result"))
 
 
 def _merged(one: Reading, other: Reading) -> Reading:
@@ -351,17 +337,22 @@ def _merged(one: Reading, other: Reading) -> Reading:
         return other
     if isinstance(other, OtherMail) or one == other:
         return one
-    if isinstance(one, ActivationMail) and isinstance(other, ActivationMail):
-        same = one.code == other.code
-        keys = _joined(one.keys, other.keys)
-        return (
-            ActivationMail(keys, one.code) if same and keys else UnclearMail("its text and its HTML differ", one.keys)
-        )
-    if isinstance(one, StopResultMail) and isinstance(other, StopResultMail):
-        keys = _joined(one.keys, other.keys)
-        same = one.accepted == other.accepted
-        return replace(one, keys=keys) if same and keys else UnclearMail("its text and its HTML differ", one.keys)
-    return one if isinstance(one, UnclearMail) else UnclearMail("its text and its HTML differ", other.keys)
+    keys = _joined(keys_of(one), keys_of(other))
+    match one, other:
+        case ActivationMail(), ActivationMail() if keys and one.code == other.code:
+            return replace(one, keys=keys)
+        case StopResultMail(), StopResultMail() if keys and one.accepted == other.accepted:
+            return replace(one, keys=keys)
+        case ChangeResultMail(), ChangeResultMail() if keys and one.accepted == other.accepted:
+            return replace(one, keys=keys)
+        case UnitCodeResultMail(), UnitCodeResultMail() if keys and (one.granted, one.unit_code) == (
+            other.granted,
+            other.unit_code,
+        ):
+            return replace(one, keys=keys)
+        case UnclearMail(), _:
+            return one
+    return UnclearMail("its text and its HTML differ", keys_of(one))
 
 
 def _joined(one: Keys, other: Keys) -> Keys | None:
@@ -373,11 +364,13 @@ def _joined(one: Keys, other: Keys) -> Keys | None:
     return Keys(code, one.unit_name or other.unit_name, tax, number)
 
 
-def read(mail: ParsedMail) -> Reading:
+def read(mail: ParsedMail, phrases: Phrases | None = None) -> Reading:
     """What `mail` says. Pure; says nothing about whether the sender is to be trusted (`trust.py`)."""
     reading: Reading = OtherMail()
     for body in mail.bodies:
-        reading = _merged(reading, _read_body(mail.subject, body))
+        reading = _merged(reading, _read_body(mail.subject, body, mail.disguised, phrases or standard()))
     if isinstance(reading, OtherMail) and mail.encloses:
         return UnclearMail("it only carries another mail inside")
+    if isinstance(reading, UnitCodeResultMail) and mail.turned:
+        return UnclearMail("it turns the direction of its text round", reading.keys, "unit-code-result")
     return reading

@@ -57,7 +57,7 @@ class MailRoom:
         self._owner = owner
         self._settings: dict[UUID, MailboxSettings] = {}
         self._watchers: dict[UUID, asyncio.Task[NoReturn]] = {}
-        self.matcher = Matcher(lambda: self._settings, pool, vault, admit)
+        self.matcher = Matcher(lambda: self._settings, pool, vault, admit, clock)
 
     async def run(self, drained: asyncio.Event) -> None:
         """Until `drained` is set. A failure that is not a lost database ends it, and with it the process."""
@@ -88,7 +88,14 @@ class MailRoom:
                 await asyncio.gather(task, return_exceptions=True)
             for id_ in [id_ for id_ in wanted if id_ not in self._watchers]:
                 watcher = Watcher(
-                    wanted[id_], self._pool, self._vault, self._clock, self._records, self._owner, self.matcher.wake
+                    wanted[id_],
+                    self._pool,
+                    self._vault,
+                    self._clock,
+                    self._records,
+                    self._owner,
+                    self.matcher.wake,
+                    self.matcher.remember,
                 )
                 self._watchers[id_] = asyncio.create_task(_lasting(watcher.run))
             self._settings = wanted

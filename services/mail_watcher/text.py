@@ -14,6 +14,8 @@ PIECE = 500
 """Normalisation sorts a run of combining marks in quadratic time, so long lines are normalised in pieces."""
 
 _INVISIBLE = re.compile("[\\xad\\u034f\\u061c\\u180e\\ufeff\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f]")
+_TURNING = re.compile("[\\u202a-\\u202e\\u2066-\\u2069]")
+_RUN = re.compile("[\\w\\xad\\u034f\\u061c\\u180e\\ufeff\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f]+")
 _LEFTOVER_MARKS = re.compile("[\\u0300-\\u036f]")
 _SPACES = re.compile(r"[^\S\n]+")
 
@@ -48,6 +50,19 @@ def clean(text: str) -> str:
         )
         text = _LEFTOVER_MARKS.sub("", _INVISIBLE.sub("", text))
     return "\n".join(line.strip() for line in _SPACES.sub(" ", text).split("\n"))
+
+
+def disguised(text: str) -> frozenset[str]:
+    """The words that `clean` makes plain ASCII of something else: invisible characters inside, full-width forms."""
+    if text.isascii():
+        return frozenset()
+    runs = {run for run in _RUN.findall(text) if not run.isascii() and len(run) <= PIECE}
+    return frozenset(tidy for run in runs if (tidy := clean(run)) and tidy.isascii())
+
+
+def turned(text: str) -> bool:
+    """Whether `text` holds characters that change its direction."""
+    return not text.isascii() and _TURNING.search(text) is not None
 
 
 def fold(text: str) -> str:

@@ -1,4 +1,4 @@
-"""One mailbox: connect, scan what is after the cursor, wait for a hint, scan again.
+"""One mailbox: connect, scan what is after the cursor, wait for a hint, scan again; now and then the junk folder too.
 
 Mails and cursor are written in one transaction, fenced by the cursor's epoch; bodies and codes are sealed before it,
 under ids that a repeat finds again. What happens at the server (flags) comes after and is worth nothing.
@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import logging
 import random
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -22,14 +23,27 @@ from hoso.runtime.failures import HosoError
 from hoso.store.vault import Erased, Sealing
 from services.mail_watcher import store
 from services.mail_watcher.aside import TookTooLong, aside
+from services.mail_watcher.folders import beside
 from services.mail_watcher.keeping import without_code
-from services.mail_watcher.mailbox import CHUNK, Fetched, Mailbox, MailboxDown, MailboxRefused
-from services.mail_watcher.parser import HostileMail, ParsedMail, parse
+from services.mail_watcher.mailbox import (
+    CHUNK,
+    ConsentNeeded,
+    Fetched,
+    FolderMissing,
+    Mailbox,
+    MailboxDown,
+    MailboxRefused,
+)
+from services.mail_watcher.parser import MAX_HEAD_BYTES, HostileMail, ParsedMail, parse
+from services.mail_watcher.phrases import Phrases
 from services.mail_watcher.ports import Clock, Vault
-from services.mail_watcher.reading import ActivationMail, OtherMail, Reading, UnclearMail, read
+from services.mail_watcher.reading import read
+from services.mail_watcher.readings import ActivationMail, OtherMail, Reading, UnclearMail
 from services.mail_watcher.records import KeyRecords, RecordsDown
+from services.mail_watcher.secret import Secret
 from services.mail_watcher.settings import MailboxSettings
 from services.mail_watcher.store import Cursor, FenceLost, MailRow
+from services.mail_watcher.telling import masked
 from services.mail_watcher.trust import Quarantined, Trusted, Verdict, judge, key_names
 
 log = logging.getLogger(__name__)
@@ -37,6 +51,12 @@ log = logging.getLogger(__name__)
 DATE_GRAIN = timedelta(seconds=1)
 """INTERNALDATE is cut to whole seconds: the mail may have come that much later."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S, REFUSED_PAUSE_S = 0.5, 60.0, 300.0
+NOTE_S = 10.0
+"""How often it is noted that all is well."""
+NEWEST_BESIDE = 2_000
+"""Of a folder beside the main one, so many of the newest numbers are read at first: an archive is not."""
+
+_FROM_LINE = re.compile(rb"^from[ \t]*:[^\n]{0,1000}", re.IGNORECASE | re.MULTILINE)
 
 
 class Watcher:
@@ -51,9 +71,10 @@ class Watcher:
         records: KeyRecords,
         owner: str,
         fetched: Callable[[], None] = lambda: None,
+        remember: Callable[[UUID, Secret], None] = lambda ref, code: None,
     ) -> None:
         """`owner` names this process and stays the same over its restarts; `fetched` is called when mails were
-        recorded."""
+        recorded, `remember` with each code and its reference before."""
         self.settings = settings
         self._pool = pool
         self._vault = vault
@@ -61,54 +82,95 @@ class Watcher:
         self._records = records
         self._owner = owner
         self._fetched = fetched
+        self._remember = remember
+        self._noted_at: float | None = None
 
     async def run(self) -> None:
         """For ever: hold the mailbox, read it; wait while another process holds it, while it is down or refuses us."""
         pause = FIRST_PAUSE_S
         while True:
             async with self._pool.acquire() as tx, tx.transaction():
-                cursor = await store.take(tx, self.settings.id, self._owner)
+                cursor = await store.take(tx, self.settings.id, self._owner, self.settings.access.folder)
             if cursor is None:
                 await asyncio.sleep(store.LEASE.total_seconds() / 4)
                 continue
-            mailbox = self.settings.open()
+            mailbox: Mailbox | None = None
             try:
+                mailbox = self.settings.open()
                 await mailbox.connect()
                 pause = FIRST_PAUSE_S
-                while True:
-                    cursor = await self.scan(mailbox, cursor)
-                    await self._note(None)
-                    await mailbox.idle(self.settings.rescan.total_seconds())
+                await self._read(mailbox, cursor)
             except FenceLost:
                 log.info("another process reads this mailbox now", extra={"mailbox": str(self.settings.id)})
             except MailboxRefused as refused:
-                await self._note(str(refused))
+                await self._note("needs-consent" if isinstance(refused, ConsentNeeded) else "refused", str(refused))
                 log.error("the mailbox refuses us: %s", refused, extra={"mailbox": str(self.settings.id)})
                 pause = REFUSED_PAUSE_S
             except (MailboxDown, RecordsDown) as down:
-                await self._note(str(down))
+                await self._note("down", str(down))
                 log.warning("the mailbox cannot be read now: %s", down, extra={"mailbox": str(self.settings.id)})
             finally:
-                await mailbox.close()
+                if mailbox is not None:
+                    await mailbox.close()
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(pause * 2, LONGEST_PAUSE_S)
+
+    async def _read(self, mailbox: Mailbox, cursor: Cursor) -> None:
+        """Until the connection ends: the main folder at every hint, those beside it once a `rescan`."""
+        loop, rescan = asyncio.get_running_loop(), self.settings.rescan.total_seconds()
+        cursor = await self.scan(mailbox, cursor)
+        look_at, found = loop.time(), await self._beside(mailbox)
+        while True:
+            if found and loop.time() >= look_at:
+                for folder in found:
+                    await self.scan_beside(mailbox, folder, cursor.epoch)
+                await mailbox.open(cursor.folder)
+                look_at = loop.time() + rescan
+                cursor = await self.scan(mailbox, cursor)  # what came meanwhile gave no hint
+            await self._note("reading")
+            await mailbox.idle(max(0.01, min(rescan, look_at - loop.time())) if found else rescan)
+            cursor = await self.scan(mailbox, cursor)
+
+    async def _beside(self, mailbox: Mailbox) -> Sequence[str]:
+        """The folders to read beside the main one."""
+        found = beside(self.settings.also, await mailbox.folders(), self.settings.access.folder)
+        if found.missing:
+            missing = ", ".join(found.missing)
+            log.warning("the mailbox has no such folder: %s", missing, extra={"mailbox": str(self.settings.id)})
+        return found.folders
 
     async def scan(self, mailbox: Mailbox, cursor: Cursor) -> Cursor:
         """Record every mail after the cursor. Another UIDVALIDITY means from the start: what is known is known by
         content."""
         uidvalidity, _ = await mailbox.status()
         if uidvalidity != cursor.uidvalidity:
-            cursor = Cursor(uidvalidity, 0, cursor.epoch)
+            cursor = Cursor(uidvalidity, 0, cursor.epoch, cursor.folder)
+        return await self._drain(mailbox, cursor, main=True)
+
+    async def scan_beside(self, mailbox: Mailbox, folder: str, epoch: int) -> None:
+        """The same in another folder, held to the same rules of trust; what lies in both is one mail."""
+        try:
+            await mailbox.open(folder)
+        except FolderMissing:
+            return  # renamed or removed: found again at the next connection
+        uidvalidity, following = await mailbox.status()
+        cursor = await store.beside(self._pool, self.settings.id, epoch, folder)
+        if cursor is None or cursor.uidvalidity != uidvalidity:
+            cursor = Cursor(uidvalidity, max(0, following - 1 - NEWEST_BESIDE), epoch, folder)
+        await self._drain(mailbox, cursor, main=False)
+
+    async def _drain(self, mailbox: Mailbox, cursor: Cursor, main: bool) -> Cursor:
         while fetched := await mailbox.fetch_after(cursor.uid, CHUNK):
             await point("mail.fetched")
-            cursor = Cursor(uidvalidity, fetched[-1].uid, cursor.epoch)
+            cursor = Cursor(cursor.uidvalidity, fetched[-1].uid, cursor.epoch, cursor.folder)
             rows = await self._new(fetched)
             async with self._pool.acquire() as tx, tx.transaction():
-                await store.record(tx, self.settings.id, cursor, rows)
+                await store.record(tx, self.settings.id, cursor, rows, main)
                 await point("mail.before-commit")
             await point("mail.after-commit")
+            if rows:
+                self._fetched()
             log.info("mails recorded", extra={"mailbox": str(self.settings.id), "seen": len(fetched), "new": len(rows)})
-            self._fetched()
             await self._flag(mailbox, fetched)
         return cursor
 
@@ -125,6 +187,8 @@ class Watcher:
             raw, code = sealed.get("personal"), sealed.get("code")
             if isinstance(code, HosoError) and not isinstance(code, Erased):
                 row = replace(row, state="undecided", why=f"its code cannot be sealed: {code}")
+            if isinstance(code, UUID) and isinstance(row.reading, ActivationMail):
+                self._remember(code, row.reading.code)
             rows.append(replace(row, raw=_ref(raw), code=_ref(code)))
         return rows
 
@@ -171,8 +235,20 @@ class Watcher:
             reading=reading,
             code=None,
             delivered_to=parsed.addressees if parsed is not None else (),
+            subject=masked(parsed.subject, reading.code if isinstance(reading, ActivationMail) else None)
+            if parsed
+            else "",
+            claims=self._claims(mail, parsed),
         )
         return row, sealings
+
+    def _claims(self, mail: Fetched, parsed: ParsedMail | None) -> bool:
+        """Whether it says that it is the agency's; all the rest of what is quarantined is other people's mail."""
+        domains = self.settings.trust.domains
+        if parsed is not None and parsed.sender:
+            return parsed.sender.rpartition("@")[2] in domains
+        senders = b"\n".join(_FROM_LINE.findall((mail.raw or b"")[:MAX_HEAD_BYTES])).decode("ascii", "replace").lower()
+        return any(f"@{domain}" in senders for domain in domains)
 
     async def _judged(self, mail: Fetched) -> tuple[Verdict, Reading, ParsedMail | None]:
         """Whether to believe it, what it says, and the mail as far as it could be parsed. What is not believed is not read."""
@@ -180,7 +256,7 @@ class Watcher:
             return Quarantined("it is larger than this mailbox's limit"), OtherMail(), None
         raw, trust = mail.raw, self.settings.trust
         try:
-            parsed, names = await aside(lambda: (parse(raw), key_names(raw, trust)))
+            parsed, names = await aside(lambda: (parse(raw, self.settings.delivery), key_names(raw, trust)))
             found = {name: text for name in names if (text := await self._records.text(name)) is not None}
             arrived_at = self._clock.world(mail.internaldate)
             verdict = await aside(lambda: judge(raw, parsed, trust, found, arrived_at))
@@ -190,7 +266,7 @@ class Watcher:
             return Quarantined("it was not parsed: it takes too long"), OtherMail(), None
         if isinstance(verdict, Quarantined):
             return verdict, OtherMail(), parsed
-        return verdict, await _reading(parsed), parsed
+        return verdict, await _reading(parsed, self.settings.phrases), parsed
 
     async def _flag(self, mailbox: Mailbox, mails: Sequence[Fetched]) -> None:
         try:
@@ -198,9 +274,13 @@ class Watcher:
         except MailboxDown:
             log.info("the mails could not be flagged; nothing depends on it", extra={"mailbox": str(self.settings.id)})
 
-    async def _note(self, error: str | None) -> None:
-        async with self._pool.acquire() as tx, tx.transaction():
-            await store.note(tx, self.settings.id, error)
+    async def _note(self, standing: str, error: str | None = None) -> None:
+        """For people. That all is well is not noted at every hint: it costs a transaction between a mail and the next."""
+        now = asyncio.get_running_loop().time()
+        if standing == "reading" and self._noted_at is not None and now - self._noted_at < NOTE_S:
+            return
+        self._noted_at = now if standing == "reading" else None
+        await store.note(self._pool, self.settings.id, standing, error)
 
 
 def _ref(sealed: UUID | HosoError | None) -> UUID | None:
@@ -214,10 +294,10 @@ def _digest(mail: Fetched) -> bytes:
     ).digest()
 
 
-async def _reading(parsed: ParsedMail) -> Reading:
+async def _reading(parsed: ParsedMail, phrases: Phrases) -> Reading:
     """What a trusted mail says. One that cannot be read goes to a person; the mails behind it go on."""
     try:
-        return await aside(lambda: read(parsed))
+        return await aside(lambda: read(parsed, phrases))
     except TookTooLong:
         return UnclearMail("it takes too long to read")
     except Exception as error:  # the sentence may quote the mail, so only the kind of error is told

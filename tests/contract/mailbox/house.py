@@ -14,11 +14,11 @@ from hoso.runtime.clock import WorldClock
 from hoso.runtime.steps import Tell, Tx
 from hoso.store.vault import Erased, Sealing
 from schemas.envelope import Event, Fact, envelope_of
-from schemas.events import MailExpected
+from schemas.events import MailExpected, MailSettled, MailUndecided
 from schemas.units import Kind
 from services.mail_watcher import store
 from services.mail_watcher.handlers import handle
-from services.mail_watcher.mailbox import Access, Fetched
+from services.mail_watcher.mailbox import Access, Fetched, Folder
 from services.mail_watcher.matcher import Matcher
 from services.mail_watcher.ports import Admission
 from services.mail_watcher.records import NoRecords
@@ -69,6 +69,11 @@ class ListedMailbox:
     async def idle(self, timeout: float) -> None:
         await asyncio.get_running_loop().create_future()
 
+    async def folders(self) -> Sequence[Folder]:
+        return [Folder("INBOX")]
+
+    async def open(self, folder: str) -> None: ...
+
     async def status(self) -> tuple[int, int]:
         return self.uidvalidity, len(self.mails) + 1
 
@@ -85,17 +90,20 @@ class House:
         self.vault = MemoryVault()
         self.clock = WorldClock()
         self.told: list[Admission] = []
+        self.told_of_mails: list[Admission] = []
         self.settings = MailboxSettings(
             uuid4(),
             "t1",
             Access("127.0.0.1", 1, "u", Secret("p"), tls="none"),
             TrustSettings(policy=Policy.SENDER_ONLY),
         )
-        self.matcher = Matcher(lambda: {self.settings.id: self.settings}, pool, self.vault, self.admit)
+        self.matcher = Matcher(lambda: {self.settings.id: self.settings}, pool, self.vault, self.admit, self.clock)
 
     async def admit(self, tx: Tx, steps: Sequence[Admission]) -> Callable[[], None]:
         assert tx.is_in_transaction()
-        self.told += steps
+        for one in steps:
+            fact = one.step.fact if isinstance(one.step, Tell) else None
+            (self.told_of_mails if isinstance(fact, MailUndecided | MailSettled) else self.told).append(one)
         return lambda: None
 
     def watcher(self, owner: str = "one") -> Watcher:
@@ -140,3 +148,7 @@ class House:
 
     def facts(self) -> list[Any]:
         return [a.step.fact for a in self.told if isinstance(a.step, Tell)]
+
+    def of_mails(self) -> list[Any]:
+        """What was told on mail.undecided, in order."""
+        return [a.step.fact for a in self.told_of_mails if isinstance(a.step, Tell)]

@@ -41,7 +41,7 @@ class DamagedVault(MemoryVault):
 
 def damaged(house: House, vault: DamagedVault) -> None:
     house.vault = vault
-    house.matcher = Matcher(lambda: {house.settings.id: house.settings}, house.pool, vault, house.admit)
+    house.matcher = Matcher(lambda: {house.settings.id: house.settings}, house.pool, vault, house.admit, house.clock)
 
 
 async def whys(house: House) -> list[str]:

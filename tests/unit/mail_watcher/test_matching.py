@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.mail_watcher.matching import Expectation, Foreign, Match, Matched, NoCandidate, Several, match
-from services.mail_watcher.reading import FIRST_TIME, ActivationMail, Keys, OtherMail, StopResultMail, UnclearMail
+from services.mail_watcher.readings import FIRST_TIME, ActivationMail, Keys, OtherMail, StopResultMail, UnclearMail
 from services.mail_watcher.secret import Secret
 
 T0 = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
@@ -123,7 +123,7 @@ def test_an_own_address_decides_alone_and_nothing_may_contradict() -> None:
 
 
 def test_weak_keys_count_only_when_one_unit_ever_fitted() -> None:
-    one, two = expectation(1), expectation(2, settled=True, since=minutes(-1000))
+    one, two = expectation(1), expectation(2, answered_at=minutes(-990), since=minutes(-1000))
     weak = activation(unit_name=NAME, tax_code=TAX)
     assert found(weak, one) == Matched(one)
     assert isinstance(found(weak, one, two), Several)

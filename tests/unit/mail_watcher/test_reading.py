@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from services.mail_watcher.parser import parse
-from services.mail_watcher.reading import (
+from services.mail_watcher.reading import read
+from services.mail_watcher.readings import (
     FIRST_TIME,
     ActivationMail,
     Keys,
@@ -13,7 +14,6 @@ from services.mail_watcher.reading import (
     Reading,
     StopResultMail,
     UnclearMail,
-    read,
 )
 from services.mail_watcher.text import name_key
 from tests.unit.mail_watcher.mails import CODE, NAME, REAL_LAYOUT, UNIT, activation, mail, stop_result

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.mail_watcher.parser import MAX_TEXT, ParsedMail, parse
-from services.mail_watcher.reading import MAX_LABELS, MAX_LINES, OtherMail, UnclearMail, read
+from services.mail_watcher.reading import MAX_LABELS, MAX_LINES, read
+from services.mail_watcher.readings import OtherMail, UnclearMail
 from tests.unit.mail_watcher.mails import CODE, NAME, UNIT, mail
 
 BOUND_S = 0.5
