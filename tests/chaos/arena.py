@@ -96,7 +96,9 @@ class Arena:
                 await own.set_up.add_tenant(tenant.name, tenant.name, "chaos")
                 for box in (tenant.mailbox, *tenant.mailboxes):
                     settings = MailboxSettings("127.0.0.1", post["boxes"][box]["port"], box, tls="none")
-                    await own.set_up.add_mailbox(tenant.name, box, "shared", settings, self.world.boxes[box], "chaos")
+                    await own.set_up.add_mailbox(
+                        tenant.name, box, tenant.contact_mode, settings, self.world.boxes[box], "chaos"
+                    )
                 for name, tax_code, employer in (*((f"MST {t}", t, e) for t, e in tenant.employers), *tenant.profiles):
                     key = await asyncio.to_thread(authority.pkcs12, tax_code, employer, self.pin)
                     await own.set_up.add_pkcs12(tenant.name, name, key, self.pin, "chaos")

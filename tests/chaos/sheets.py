@@ -115,6 +115,8 @@ class Tenant:
     """More mailboxes."""
     profiles: tuple[tuple[str, str, str], ...] = ()
     """More keys: name, tax code, employer."""
+    contact_mode: str = "shared"
+    """`own`: every enrolment has an address of its own."""
 
 
 @dataclass(frozen=True, slots=True)

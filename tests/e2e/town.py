@@ -21,7 +21,7 @@ from tests.chaos.sheets import Maker, Tenant, sheets, tax_code
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "branches.xlsx"
-DEMO, OTHER = "demo", "lang-gieng"
+DEMO, OTHER, OWN = "demo", "lang-gieng", "rieng"
 
 
 def owners() -> list[Tenant]:
@@ -32,6 +32,7 @@ def owners() -> list[Tenant]:
     return [
         Tenant(DEMO, first, employers, tuple(more), needs.profiles),
         Tenant(OTHER, "bhxh@langgieng.example", ((tax_code(800), "Công ty TNHH Hoa Ban"),)),
+        Tenant(OWN, "bhxh@rieng.example", ((tax_code(900), "Công ty TNHH Hoa Ban"),), contact_mode="own"),
     ]
 
 

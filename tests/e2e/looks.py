@@ -1,0 +1,70 @@
+"""More looks at the world for scenarios: what was printed, told, refused, registered; and the agency's counter."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import pypdfium2
+
+from tests.e2e.scene import Branch, Scene
+
+
+async def eventually(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 30) -> bool:
+    """Whether it comes true while the world goes on."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        found = condition()
+        if await found if inspect.isawaitable(found) else found:
+            return True
+        await asyncio.sleep(0.2)
+    return False
+
+
+async def told(scene: Scene, branch: Branch, words: str) -> bool:
+    """Whether the branch's story has these words."""
+    return words in await scene.story(branch)
+
+
+async def refused_row(scene: Scene, branch: Branch) -> list[dict[str, Any]]:
+    """The errors with which intake refuses the row at the door."""
+    status, said = await scene.http(
+        branch.tenant, "POST", "/v1/enrolments", branch.fields, {"Idempotency-Key": str(uuid4())}
+    )
+    assert status == 422, said
+    return list(said["errors"])
+
+
+async def download(scene: Scene, tenant: str, path: str) -> bytes:
+    """A file over HTTP."""
+    arena = scene.town.arena
+    headers = {"Authorization": f"Bearer {arena.keys[tenant]}"}
+    url = arena.up()["services"]["intake"]["http"] + path
+    async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as answer:
+        assert answer.status == 200, await answer.text()
+        return await answer.read()
+
+
+def words_of(pdf: bytes) -> str:
+    """All text of a PDF."""
+    document = pypdfium2.PdfDocument(pdf)
+    return " ".join(page.get_textpage().get_text_bounded() for page in document).replace("\r\n", " ")
+
+
+async def counter(scene: Scene, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Something done at the agency's counter, or by hand on its portal."""
+    gateway = scene.town.arena.world.settings().gateway
+    async with aiohttp.ClientSession() as session, session.post(f"{gateway}{path}", json=body) as answer:
+        assert answer.status < 300, await answer.text()
+        return dict(await answer.json())
+
+
+def registered(scene: Scene, unit_code: str) -> bool:
+    """Whether the agency holds the unit as ours."""
+    rows = scene.town.agency("select provider_code from units where unit_code = ?", unit_code)
+    return bool(rows) and rows[0]["provider_code"] == scene.town.arena.world.settings().ivan_code
