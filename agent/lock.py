@@ -24,7 +24,8 @@ def only_one(certificate_sha256: str, folder: Path | None = None) -> Iterator[No
         f"Một tiến trình khác trên máy này đang dùng token (khoá {path}). Chỉ chạy một chương trình ký cho mỗi token."
     )
     with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        os.chmod(path, 0o666)  # there is nothing in it, and the next person of this machine must be able to lock it
     db = sqlite3.connect(path, timeout=0, isolation_level=None)
     try:
         try:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
+
+import asyncpg
 
 from app.adapters import SigningProfiles
 from app.house import House
@@ -83,6 +86,8 @@ def serve(own: House, kernel: Kernel, desk: Desk) -> tuple[Callable[[], Awaitabl
         )
         server = uvicorn.Server(config)
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await desk.tidy()
         serving = asyncio.create_task(server.serve([open_]))
         await asyncio.wait([serving, asyncio.create_task(kernel.drained.wait())], return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True

@@ -96,7 +96,7 @@ class Desk:
             profile.tenant,
             name,
         )
-        assert row is not None  # rows are never deleted while their call lives
+        assert row is not None  # see tidy
         if (row["digests"], row["certificate"]) != (digests, profile.certificate_der):
             raise UnusableKey("Câu hỏi ký này đã được đặt với nội dung khác; hãy ký lại hồ sơ.")
         if row["state"] == "signed":
@@ -119,6 +119,11 @@ class Desk:
                 name,
             )
         )
+
+    async def tidy(self) -> None:
+        """Forget what was settled long ago; the calls that asked have ended long before."""
+        await self._pool.execute("delete from signer.agent_question where answered_at < now() - interval '90 days'")
+        await self._pool.execute("delete from signer.agent_code where expires_at < now() - interval '90 days'")
 
     async def _awaited(self, profile: SigningProfile, age: float) -> Waiting | NotYet:
         again = timedelta(seconds=min(60.0, max(1.0, age / 5)))
