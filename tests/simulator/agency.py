@@ -20,7 +20,7 @@ from email import message_from_bytes
 from email.header import decode_header, make_header
 from email.message import Message
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
 from aiosmtpd.controller import Controller
@@ -107,6 +107,14 @@ class Answer:
         return json.loads(self.body)
 
 
+class Filing(Protocol):
+    """What can be filed: a form of one document, or a first-time dossier."""
+
+    def body(self) -> bytes: ...
+
+    def sent_headers(self) -> dict[str, str]: ...
+
+
 class Agency:
     """A running simulator and how one talks to it."""
 
@@ -159,7 +167,7 @@ class Agency:
     def get(self, path: str, *query: tuple[str, str]) -> Answer:
         return self.call("GET", f"{path}?{urlencode(query)}" if query else path)
 
-    def file(self, dossier: Dossier, body: bytes | None = None, timeout: float = 10) -> Answer:
+    def file(self, dossier: Filing, body: bytes | None = None, timeout: float = 10) -> Answer:
         return self.call("POST", "/v1/dossiers", body or dossier.body(), dossier.sent_headers(), timeout)
 
     def find(self, dossier: Dossier, sha256: str) -> list[etree._Element]:

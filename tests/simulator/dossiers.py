@@ -120,7 +120,8 @@ class Dossier:
         values = self.values()
 
         def tag(name: str) -> str:
-            return f"<{name}>{escape(values[name])}</{name}>"
+            value = values[name]
+            return f"<{name}>{value if name == 'DS_THAYDOI' else escape(value)}</{name}>"
 
         signing = ("SERIAL", "SUBJECT", "BEGIN", "END")
         content = "".join(tag(name) for name in values if name not in signing)
@@ -181,6 +182,7 @@ def sign(document: str, dossier: Dossier) -> bytes:
         f'Target="#sigid"><SigningTime '
         'xmlns="http://example.org/#signatureProperties">2026-11-22T08:00:00Z</SigningTime></SignatureProperty></SignatureProperties></Object></Signature>'
     )
-    if dossier.place == "CKy_Dvi":
-        return document.replace("<CKy_Dvi/>", f"<CKy_Dvi>{signature}</CKy_Dvi>").encode()
+    box = f"<{dossier.place}/>"
+    if box in document:
+        return document.replace(box, box.replace("/>", f">{signature}</{dossier.place}>")).encode()
     return document.replace("</Hoso>", f"{signature}</Hoso>").encode()
