@@ -196,6 +196,8 @@ def treated(
             return wait(case, "certificate", said, filing)
         case Treatment.FIX_DATA:
             return wait(case, _mendable(filing), said, filing)
+        case Treatment.PAPER if filing.kind == "first_code":
+            return wait(case, "paper-form", said)
         case Treatment.DUPLICATE:
             return wait(case, "duplicate", said, filing)
         case _:

@@ -33,6 +33,8 @@ class Treatment(StrEnum):
     WRONG_CODE = "wrong-code"
     CODE_EXPIRED = "code-expired"
     ALREADY_ACTIVE = "already-active"
+    PAPER = "paper"
+    """The agency takes this first-time dossier on paper only (B21)."""
     HOLD = "hold"
     """Nobody knows: a person decides."""
 

@@ -168,6 +168,13 @@ def test_elsewhere_the_form_is_printed_posted_and_its_code_entered() -> None:
     assert story.filed().activated().at == "enrolled"
 
 
+def test_an_agency_that_takes_paper_only_leads_to_the_paper_lane() -> None:
+    story = first().turn().signed().refused(("SIM046", ""))
+    assert story.cause == "paper-form"
+    assert story.told(e.TurnEnded)
+    assert story.answered("unit-code", "TZ0009Z").told(e.DossierPrepared).kind == "register"
+
+
 def test_a_province_goes_electronic_by_a_line_of_configuration_from_its_day_on() -> None:
     table = routes({"first_code": [{"province": "46", "from": "2026-03-03", "channel": "electronic"}]})
     rules = Rules(rejections(), OURS, "I-VAN", routes=table)
