@@ -30,6 +30,8 @@ from tests.e2e.town import Town
 QUIET_S = 0.7
 """Nothing has happened for a branch for this long: then nothing will before the clock moves."""
 PATIENCE_S = 90.0
+ITS = "(unit_code = ?1 or (unit_name = ?2 and (unit_code = '' or ?1 = '-')))"
+"""Which filings of the agency's ledger are a branch's."""
 FORMS = {"04_DK-IVAN": "register", "05_SD-IVAN": "change", "06_NG-IVAN": "stop"}
 
 
@@ -42,6 +44,7 @@ class Branch:
     enrolment: str = ""
     said: dict[str, Any] = field(default_factory=dict)
     """The last answer to a request for it."""
+    batch: str = ""
 
     @property
     def unit_code(self) -> str:
@@ -50,6 +53,11 @@ class Branch:
     @property
     def name(self) -> str:
         return self.fields["name"]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """For `ITS`: names are shared by branches, except those of newcomers, who have nothing else."""
+        return self.fields.get("unit_code") or "-", self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,9 @@ class Document:
         root = etree.fromstring(self.data, etree.XMLParser(resolve_entities=False, no_network=True))
         content = root.find("NoiDung")
         assert content is not None
-        return {str(node.tag): node.text or "" for node in content.iter() if isinstance(node.tag, str) and not len(node)}
+        return {
+            str(node.tag): node.text or "" for node in content.iter() if isinstance(node.tag, str) and not len(node)
+        }
 
     @property
     def signature(self) -> str:
@@ -104,6 +114,7 @@ class Scene:
             "name": name,
             "province": "Hà Nội",
             "first_time": "có",
+            "contact_name": "Nguyễn Thị Mẫu",
             "representative": "Trần Thị Thử",
             "licence_number": f"01{uuid4().int % 10**8:08d}",
             "licence_place": "Sở Tài chính Hà Nội",
@@ -142,7 +153,7 @@ class Scene:
             await asyncio.sleep(0.1)
         rows: list[dict[str, Any]] = said["page"]
         for branch, row in zip(branches, rows, strict=True):
-            branch.enrolment, branch.said = row["enrolment"] or "", row
+            branch.enrolment, branch.said, branch.batch = row["enrolment"] or "", row, str(batch)
         return rows
 
     async def publish(self, branch: Branch) -> Branch:
@@ -241,6 +252,15 @@ class Scene:
                 raise AssertionError(f"{stage} {cause or ''} never came: {found}\n{await self.story(branch)}")
             await asyncio.sleep(0.1)
 
+    async def settled(self, branch: Branch) -> None:
+        """Until nothing is under way for the branch at this moment of the world's time."""
+        began = quiet = time.monotonic()
+        while time.monotonic() - quiet < QUIET_S:
+            if await self._busy(branch) == "working":
+                quiet = time.monotonic()
+            assert time.monotonic() - began < PATIENCE_S, await self.story(branch)
+            await asyncio.sleep(0.1)
+
     async def pass_time(self, delta: timedelta) -> None:
         """Move the world's clock."""
         await self.town.arena.jump(delta)
@@ -271,9 +291,8 @@ class Scene:
             agency = self.town.agency(
                 "select min(at) as at from (select due_world as at, transaction_id as t from mails where state = 'queued' "
                 "union all select due, transaction_id from tasks where clock = 'world') where t in "
-                "(select transaction_id from filings where unit_code = ? or unit_name = ?)",
-                branch.fields.get("unit_code", ""),
-                branch.name,
+                f"(select transaction_id from filings where {ITS})",
+                *branch.key,
             )[0]["at"]
             now = await self.now()
         except AWAY:
@@ -309,9 +328,8 @@ class Scene:
         """What the agency has of the branch, oldest first: "stop refused SIM011", "register accepted", …"""
         states = {"CHAP_NHAN": "accepted", "TU_CHOI": "refused", "TIEP_NHAN": "open"}
         rows = self.town.agency(
-            "select procedure, state, code from filings where unit_code = ? or unit_name = ? order by received_world, rowid",
-            branch.fields.get("unit_code", "-"),
-            branch.name,
+            f"select procedure, state, code from filings where {ITS} order by received_world, rowid",
+            *branch.key,
         )
         return [
             " ".join(
@@ -330,9 +348,8 @@ class Scene:
         """The agency's genuine mails about the branch that were sent, oldest first: their kinds."""
         rows = self.town.agency(
             "select kind from mails where genuine and state = 'sent' and transaction_id in "
-            "(select transaction_id from filings where unit_code = ? or unit_name = ?) order by sent_world, id",
-            branch.fields.get("unit_code", "-"),
-            branch.name,
+            f"(select transaction_id from filings where {ITS}) order by sent_world, id",
+            *branch.key,
         )
         return [row["kind"] for row in rows]
 
@@ -342,11 +359,9 @@ class Scene:
         hashes = [
             row["sha256"]
             for row in self.town.agency(
-                "select sha256 from filings where procedure = ? and (unit_code = ? or unit_name = ?) "
-                "order by received_world, rowid",
+                f"select sha256 from filings where {ITS} and procedure = ?3 order by received_world, rowid",
+                *branch.key,
                 procedure,
-                branch.fields.get("unit_code", "-"),
-                branch.name,
             )
         ]
         found = []
@@ -365,6 +380,20 @@ class Scene:
                 "select 1 from units where unit_code = ? and active_transaction is not null", branch.unit_code
             )
         )
+
+    def times(self, branch: Branch, procedure: str) -> list[datetime]:
+        """When the agency got the branch's filings of a procedure, by the world's clock, oldest first."""
+        rows = self.town.agency(
+            f"select received_world as at from filings where {ITS} and procedure = ?3 order by received_world, rowid",
+            *branch.key,
+            procedure,
+        )
+        return [datetime.fromtimestamp(row["at"], UTC) for row in rows]
+
+    def named_provider(self, branch: Branch) -> str:
+        """The provider the agency has the unit with."""
+        [row] = self.town.agency("select provider_code from units where unit_code = ?", branch.unit_code)
+        return str(row["provider_code"])
 
     # --- people ------------------------------------------------------------------------------------------------
 
@@ -385,6 +414,28 @@ class Scene:
         body = {"answer": answer, "reason": "kịch bản", **({"value": value} if value else {}), **more}
         status, said = await self.http(branch.tenant, "POST", f"/v1/tasks/{task['task']}/answer", body)
         assert status < 300, said
+
+    async def restop(self, branch: Branch, provider: str) -> None:
+        """As the person a refused stop waits for: have it filed again. Gateway and mail say it in either order, so he may be
+        asked for the provider, or only whether to try again."""
+        task = await self.task(branch)
+        if "provider" in task["answers"]:
+            await self.answer(branch, "provider", provider)
+        else:
+            await self.answer(branch, "retry")
+
+    async def outcome_of(self, row: Branch) -> str:
+        """What a row that was taken in said of itself in the end; its message for people."""
+        until = time.monotonic() + PATIENCE_S
+        while not (said := await self._late_outcome(row)):
+            assert time.monotonic() < until, row.said
+            await asyncio.sleep(0.1)
+        return said
+
+    async def _late_outcome(self, row: Branch) -> str:
+        _, said = await self.http(row.tenant, "GET", f"/v1/batches/{row.batch}?limit=100")
+        [page] = [line for line in said["page"] if line["row"] == row.said["row"]]
+        return str(page["message"]) if page["outcome"] == "refused" else ""
 
 
 def _body(body: Any) -> dict[str, Any]:
