@@ -25,7 +25,7 @@ async def probe_profile(
 ) -> tuple[bool, str, dict[str, Any]]:
     """Sign a sample in every shape the profile may be used in, and verify it. `now` is the world's time.
 
-    `remote` looks at a profile whose signatures a person approves on a phone: nobody is asked for a sample."""
+    `remote` looks at a profile whose signatures a person approves, on a phone or at a workstation: nobody is asked for a sample."""
     from services.signer.keys import SigningKeys
     from services.signer.keys.port import SignatureAsk, Signatures, UnusableKey
     from services.signer.ports import SigningProfile
@@ -42,7 +42,7 @@ async def probe_profile(
     shape = SHAPES[signing.shape]
     try:
         prepared = shape.prepare(b"<Hoso><Thu>hoso</Thu><CKy_Dvi/></Hoso>", profile.certificate, now, "Hoso/CKy_Dvi")
-        if remote is not None and profile.backend == "misa_esign":
+        if remote is not None and profile.backend in ("misa_esign", "agent"):
             await remote(profile)
         else:
             asks = [SignatureAsk(prepared.digest, "probe", "hoso profile test")]

@@ -18,6 +18,7 @@ from hoso.runtime.failures import HosoError, OutcomeUnknown, SettingsError, Tran
 from hoso.runtime.kernel import Kernel
 from hoso.setup.registry import Profile, SetUp
 from hoso.store.vault import Vault
+from services.signer.desk import Desk
 from services.signer.keys.misa_account import Account, checked_host
 from services.signer.keys.misa_esign import MisaEsign
 from services.signer.keys.misa_wire import (
@@ -56,6 +57,7 @@ class Remote:
 
     set_up: SetUp
     backend: MisaEsign
+    desk: Desk
 
     async def declare(self, tenant: str, wish: Wish, code: str, actor: str) -> CertificateFacts:
         """Log in (with the one-time `code`, if there is one), find the certificate, seal the account, stay logged in.
@@ -111,7 +113,11 @@ class Remote:
         return opened_as(opened)
 
     async def check(self, profile: Profile) -> None:
-        """Logged in, and the very certificate in use there; nobody is asked to approve anything. Raises UnusableKey."""
+        """Logged in, and the very certificate in use there; of a workstation: online, its token in it. Nobody is asked to
+        approve anything. Raises UnusableKey."""
+        if profile.backend == "agent":
+            await self.desk.check(opened_as(profile))
+            return
         try:
             answer = await self.backend(opened_as(profile)).check()
         except Transient as error:
@@ -148,7 +154,7 @@ def named(found: list[RemoteCertificate], serial: str) -> RemoteCertificate:
 async def remote(set_up: SetUp, pool: asyncpg.Pool, vault: Vault, now: Callable[[], datetime]) -> AsyncIterator[Remote]:
     """For a command or a request."""
     async with Line() as line:
-        yield Remote(set_up, MisaEsign(pool, vault, now, line))
+        yield Remote(set_up, MisaEsign(pool, vault, now, line), Desk(pool, vault, now))
 
 
 async def wire_esign(own: House, kernel: Kernel) -> tuple[MisaEsign, Callable[[], Awaitable[None]], dict[str, Any]]:

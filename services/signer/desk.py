@@ -157,6 +157,12 @@ class Desk:
         text = f"Người giữ token “{profile.name}” cần xem và đồng ý ký hồ sơ ở máy trạm {host}."
         return Waiting("approval", text, again)
 
+    async def check(self, profile: SigningProfile) -> None:
+        """The profile's workstation is online, its token in it and its PIN not in doubt. Raises UnusableKey."""
+        awaited = await self._awaited(profile, 0)
+        if isinstance(awaited, Waiting) and awaited.reason != "approval":
+            raise UnusableKey(awaited.text)
+
     # --- the workstation's side ---------------------------------------------------------------------------------
 
     def ring(self) -> None:

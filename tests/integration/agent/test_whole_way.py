@@ -85,7 +85,10 @@ async def test_a_dossier_waits_for_a_workstation_and_is_signed_by_its_token(
         (known,) = (await cli("agent-code", "list", "--json")).json
         assert (known["tenant"], known["profile"], known["what"], known["status"]) == ("acme", "main", "agent", "ready")
         profile = await db.pool.fetchval("select id from store.profile")
+        assert (await cli("profile", "test", "acme", "main")).status == 0
         await db.pool.execute("update signer.agent set seen_at = now() - interval '2 minutes'")
+        away = await cli("profile", "test", "acme", "main")
+        assert (away.status, "hoso-agent run" in away.out) == (1, True)
 
         ask = DossierPrepared(
             enrolment=uuid4(), dossier=uuid4(), attempt=1, payload=RegisterPayload(**REGISTER), profile=profile
