@@ -46,6 +46,8 @@ async def findings() -> Sequence[Finding]:
     ]
     found += [one async for one in _database(settings)]
     found.append(await _gateway(settings))
+    off = "" if settings.smtp else text("cure.mails")
+    found.append(Finding(text("check.mails"), OK, settings.smtp or text("no"), off))
     return found
 
 
@@ -109,6 +111,11 @@ async def _set_up(db: Any) -> AsyncIterator[Finding]:
     for what, sql, cure in _COUNTS:
         count = await db.fetchval(sql)
         yield Finding(text(f"check.{what}"), OK if count else MISSING, str(count), "" if count else text(cure))
+    for row in await db.fetch(
+        "select endpoint, tenant, url from notifier.endpoint where disabled_at is not null and not removed order by tenant"
+    ):
+        said = text("check.webhook-off", tenant=row["tenant"], url=row["url"])
+        yield Finding(text("check.webhooks"), MISSING, said, f"hoso webhook replay {row['endpoint']}")
     now = await world_now(db)
     for row in await db.fetch("select tenant, name, not_after from store.profile where not removed order by not_after"):
         days = (row["not_after"] - now).days

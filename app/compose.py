@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,7 +40,7 @@ from hoso.store import migrations
 from hoso.store.postgres import Database
 from services.submitter.gateway import AgencyGateway
 
-SERVICES = ("intake", "enrolment", "signer", "submitter", "mail_watcher", "ops")
+SERVICES = ("intake", "enrolment", "signer", "submitter", "mail_watcher", "ops", "notifier")
 """In the order a dossier meets them; ops looks on."""
 BRAKED = 70
 """Exit status of a service that stopped itself: starting it again would do the same again."""
@@ -314,6 +315,40 @@ def _set_up_over_http(own: House, kernel: Kernel) -> Any:
     return made
 
 
+async def _notifier(own: House, kernel: Kernel) -> Wired:
+    from hoso.runtime.ids import uuid7
+    from services.notifier.receivers import Receivers
+    from services.notifier.service import Needs, service, work
+    from services.notifier.smtp_relay import SmtpRelay, relay
+    from services.notifier.webhooks import Bounds
+
+    settings = own.settings
+    if settings.webhook_loopback and settings.environment != "test":
+        raise SettingsError("HOSO_WEBHOOK_LOOPBACK is for the environment `test` only: unset it")
+    to = relay(settings.smtp, settings.smtp_from, settings.smtp_password_file, settings.smtp_ca)
+    post = SmtpRelay(to) if to is not None else None
+    receivers = Receivers(loopback=settings.webhook_loopback)
+    needs = Needs(
+        own.db.pool,
+        kernel,
+        own.vault,
+        kernel.clock.now,
+        uuid7,
+        receivers,
+        lambda: datetime.now(UTC),
+        post,
+        settings.smtp_from,
+        Bounds(settings.webhook_give_up),
+    )
+
+    async def close() -> None:
+        await receivers.close()
+        if post is not None:
+            await post.close()
+
+    return service(needs), [lambda: work(needs, kernel.drained), lambda: _closing(kernel, close)], {}
+
+
 async def _mail_watcher(own: House, kernel: Kernel) -> Wired:
     from app.mailboxes import wire
 
@@ -327,6 +362,7 @@ _WIRES: dict[str, Callable[[House, Kernel], Awaitable[Wired]]] = {
     "submitter": _submitter,
     "mail_watcher": _mail_watcher,
     "ops": _ops,
+    "notifier": _notifier,
 }
 
 

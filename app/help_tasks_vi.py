@@ -10,6 +10,16 @@ COMMANDS: dict[str, str] = {
     "stdin.\n\n"
     "Thư chưa rõ: assign và số thứ tự của hồ sơ, hoặc số đăng ký. Đơn vị bị giữ: release.",
     "tasks code": "Mã kích hoạt mà người phải tự nhập trên cổng, khi cổng kết nối không nhận mã. Ai đã xem được ghi lại.",
+    "webhook": "Webhook: sự kiện công khai của khách hàng tới hệ thống của họ, có ký.",
+    "webhook add": "Báo cho một hệ thống mọi sự kiện công khai từ nay. Khoá ký chỉ được in ra một lần.\n\n"
+    "Ký theo Standard Webhooks: webhook-id, webhook-timestamp, webhook-signature.",
+    "webhook list": "Các webhook: mỗi nơi đã nhận đến đâu, có lỗi gì. Mã kết thúc 1 khi không có.",
+    "webhook remove": "Thôi báo cho một webhook; khoá ký của nó bị huỷ.",
+    "webhook test": "Gửi ngay một sự kiện thử có ký và cho biết câu trả lời. Mã kết thúc 1 khi không được nhận.",
+    "webhook replay": "Báo lại cho một webhook, và bật nó lại. Sự kiện giữ nguyên webhook-id; có đủ 30 ngày gần nhất.",
+    "notify": "Thư cho người phụ trách ở mỗi mốc và mỗi việc, gom lại.",
+    "notify set": 'Ai nhận thư về các mốc và việc của một khách hàng. Ghi lại là thay; --to "" là thôi gửi.',
+    "notify list": "Ai được báo, bao nhiêu thư đang chờ hay bị từ chối. Mã kết thúc 1 khi không có ai.",
     "tasks assign": "Giao một việc cho một người. Việc vẫn mở cho đến khi được trả lời, hoặc tự xong.",
     "form": "Tờ khai in ra giấy: một hồ sơ thành PDF, TK3-TS của nơi chỉ nhận giấy, nhiều tờ thành một tệp.",
     "form print": "In hồ sơ mới nhất của một đăng ký; đơn vị nộp giấy: tờ khai TK3-TS, để ký tay và gửi đi.",
@@ -30,4 +40,14 @@ OPTIONS: dict[str, str] = {
     "Who does it; nobody when left out.": "Giao cho ai; bỏ trống là không giao cho ai.",
     "The file to write; an existing one is replaced.": "Tệp được ghi; tệp đã có bị thay.",
     "Only this tenant's units.": "Chỉ đơn vị của khách hàng này.",
+    "Whose systems or people they are.": "Hệ thống hay người của khách hàng nào.",
+    "From hoso webhook list.": "Lấy từ hoso webhook list.",
+    "https://… of the receiver.": "https://… của nơi nhận.",
+    "Everything after this cursor. Default: from the first that was not taken.": "Mọi sự kiện sau con trỏ này. Mặc định: "
+    "từ sự kiện đầu tiên chưa được nhận.",
+    "Who is told; may be given several times.": "Ai nhận thư; ghi được nhiều lần.",
+    "Also the address in each unit's own row; often the mailbox hoso reads.": "Cả địa chỉ trong dòng của từng đơn vị; "
+    "thường là hộp thư mà hoso đọc.",
+    "vi or en.": "vi hoặc en.",
+    "What happens within it goes into one mail, e.g. 5m.": "Những gì xảy ra trong khoảng này vào chung một thư, ví dụ 5m.",
 }

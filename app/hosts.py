@@ -6,27 +6,13 @@ The operator's command line may name any host.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 
+from hoso.process.addresses import is_public
 from hoso.runtime.outgoing import Environment
 from services.intake.problems import Problem
 
 LOOK_UP_S = 5
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is one of the internet's: not loopback, link-local, private, shared, reserved or multicast."""
-    found = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address):
-        inner = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
-        if inner is None and found in _NAT64:
-            inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
-        found = inner or found
-    return found.is_global and not found.is_multicast
-
-
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 async def must_be_public(host: str, port: int, environment: Environment) -> None:

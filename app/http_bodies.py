@@ -18,21 +18,23 @@ from services.ops.said import Said
 MAX_BODY = 16 * 1024
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """Nothing but what is declared."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-B = TypeVar("B", bound=_Body)
+B = TypeVar("B", bound=Body)
 
 
-class NewKey(_Body):
+class NewKey(Body):
     """An API key to make."""
 
     name: str = Field(min_length=1, max_length=80)
     scopes: list[Literal["submit", "read", "setup"]] = Field(default=["submit", "read"], min_length=1)
 
 
-class NewMailbox(_Body):
+class NewMailbox(Body):
     """A mailbox to read; the same address again replaces its settings."""
 
     address: str = Field(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")
@@ -48,7 +50,7 @@ class NewMailbox(_Body):
     contact: Literal["shared", "own", "catch-all"] = "shared"
 
 
-class NewEsign(_Body):
+class NewEsign(Body):
     """A MISA eSign account to sign with; the same name again replaces it."""
 
     name: str = Field(min_length=1, max_length=100)
@@ -64,7 +66,7 @@ class NewEsign(_Body):
     code: SecretStr | None = Field(default=None, max_length=40, description="The one-time code, after 409 code-needed.")
 
 
-class EsignLogIn(_Body):
+class EsignLogIn(Body):
     """What a MISA eSign profile needs of a person: one of the three."""
 
     code: SecretStr | None = Field(default=None, max_length=40, description="The one-time code.")
@@ -72,7 +74,7 @@ class EsignLogIn(_Body):
     anew: bool = Field(default=False, description="Try the log-in again although it was refused.")
 
 
-class NewAnswer(_Body):
+class NewAnswer(Body):
     """What a person says to an enrolment that waits, or to a task."""
 
     answer: str = Field(max_length=40)
@@ -88,7 +90,7 @@ class NewAnswer(_Body):
         return Said(self.answer, self.value, self.reason, code, self.arrived_at)
 
 
-class Cancellation(_Body):
+class Cancellation(Body):
     """Giving an enrolment up."""
 
     reason: str = Field(default="", max_length=500)
@@ -106,7 +108,7 @@ async def given(request: Request, shape: type[B]) -> B:
         raise RequestValidationError([{**e, "loc": ("body", *e["loc"])} for e in found]) from None
 
 
-def described(shape: type[_Body]) -> dict[str, Any]:
+def described(shape: type[Body]) -> dict[str, Any]:
     """`openapi_extra` of a route that reads this body itself."""
     schema = shape.model_json_schema()
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}

@@ -8,7 +8,7 @@ Mounted beside intake's API. The tenant is always the key's; what belongs to ano
     POST               /v1/enrolments/{id}/answers, /v1/enrolments/{id}/cancellation
     GET                /v1/tenant, /v1/enrolments/{id}/timeline        scope setup or read
     remote signing                                                    http_esign.py
-    tasks                                                             http_tasks.py
+    tasks; public events and webhooks                                 http_tasks.py, http_events.py
 
 Tenants are made by the operator's command line only (`hoso tenant add`).
 """
@@ -33,6 +33,7 @@ from app.demo_keys import refuse_demo_key
 from app.hosts import must_be_public
 from app.http_bodies import Cancellation, NewAnswer, NewKey, NewMailbox, described, given
 from app.http_esign import add_esign
+from app.http_events import add_events
 from app.http_refusals import done
 from app.http_tasks import add_tasks
 from app.probing import probe_mailbox, probe_profile
@@ -94,6 +95,7 @@ def router(counter: Counter) -> APIRouter:
     _profiles(made, counter, Depends(may(SETUP)))
     add_esign(made, counter, Depends(may(SETUP)))
     _enrolments(made, counter, Depends(may(SETUP)), Depends(may(SETUP, READ)))
+    add_events(made, counter, Depends(may(SETUP)), Depends(may(SETUP, READ)))
     add_tasks(made, counter, Depends(may(SETUP)), Depends(may(SETUP, READ)))
     return made
 

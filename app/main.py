@@ -30,6 +30,7 @@ from app.commands import (
     units,
     upkeep,
     vaults,
+    webhooks,
 )
 from app.words import Language, language
 
@@ -56,6 +57,8 @@ GROUPS = {
     "topic": topics.app,
     "clock": clocks.app,
     "vault": vaults.app,
+    "webhook": webhooks.webhook,
+    "notify": webhooks.notify,
 }
 
 

@@ -1,4 +1,4 @@
-"""Everything that waits for a person, in one list: the tasks of ops, and the units that the kernel holds."""
+"""Everything that waits for a person, in one list: the tasks of ops, units that the kernel holds, webhooks that were switched off."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 
 from hoso.store.vault import Erased
 from schemas.events import ActivationCodeArrived
+from services.notifier.endpoints import switched_off
 from services.ops import task_views
 from services.ops.said import Unanswerable
 
@@ -38,14 +39,15 @@ async def open_tasks(
     rows = await task_views.tasks(db, tenant=tenant, cause=cause, assignee=assignee, limit=limit)
     if assignee is not None:
         return rows
-    held = [row for row in await _held(db, tenant) if cause in (None, row["cause"])]
-    return [*rows, *held][:limit]
+    others = [*await _held(db, tenant), *await _webhooks_off(db, tenant)]
+    return [*rows, *(row for row in others if cause in (None, row["cause"]))][:limit]
 
 
 async def one_task(db: Any, id_: UUID, tenant: str | None = None) -> dict[str, Any] | None:
     """One task, also an ended one; None when there is none, or it is another tenant's."""
     found = await task_views.shown(db, id_, tenant)
-    return found or next((row for row in await _held(db, tenant) if row["task"] == id_), None)
+    others = [] if found else [*await _held(db, tenant), *await _webhooks_off(db, tenant)]
+    return found or next((row for row in others if row["task"] == id_), None)
 
 
 async def _held(db: Any, tenant: str | None) -> Sequence[dict[str, Any]]:
@@ -57,11 +59,11 @@ def _as_task(row: Any, operator: bool) -> dict[str, Any]:
     """A held unit as a task. A tenant learns that it waits, not what our programs stumbled over."""
     detail = {"group": row["group"], "events": row["events"], "reason": row["reason"], "error": row["error"]}
     return {
+        **_BLANK,
         "task": uuid5(_HELD, f"{row['group']}:{row['unit']}"),
         "about": f"held:{row['unit']}",
         "tenant": row["tenant"],
         "unit": row["unit"],
-        "enrolment": None,
         "unit_code": row["unit_code"],
         "name": row["name"],
         "cause": "unit-held",
@@ -74,13 +76,41 @@ def _as_task(row: Any, operator: bool) -> dict[str, Any]:
         "answers": [RELEASE] if operator and not row["released"] else [],
         "detail": detail if operator else {},
         "since": row["since"],
-        "until": None,
-        "assignee": None,
-        "ended_at": None,
         "answer": RELEASE if row["released"] else None,
-        "actor": None,
-        "reason": "",
     }
+
+
+async def _webhooks_off(db: Any, tenant: str | None) -> list[dict[str, Any]]:
+    """Webhooks that were switched off: nobody hears their tenant's events until somebody mends them."""
+    return [
+        {
+            **_BLANK,
+            "task": uuid5(row["endpoint"], f"off:{row['generation']}"),
+            "about": f"webhook:{row['endpoint']}",
+            "tenant": row["tenant"],
+            "cause": "webhook-off",
+            "text": f"Webhook {row['url']} đã bị tắt vì lỗi quá lâu: {row['error']}.",
+            "cure": f"Sửa hệ thống nhận rồi phát lại: hoso webhook replay {row['endpoint']}.",
+            "since": row["disabled_at"],
+        }
+        for row in await switched_off(db, tenant)
+    ]
+
+
+_BLANK: dict[str, Any] = {
+    "unit": None,
+    "enrolment": None,
+    "unit_code": None,
+    "name": "",
+    "answers": [],
+    "detail": {},
+    "until": None,
+    "assignee": None,
+    "ended_at": None,
+    "answer": None,
+    "actor": None,
+    "reason": "",
+}
 
 
 class Opener(Protocol):

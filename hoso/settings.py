@@ -138,6 +138,10 @@ class Settings(BaseSettings):
         default="baohiemxahoi.gov.vn",
         description="Domains whose mails are taken for the agency's, separated by commas.",
     )
+    mail_phrases: Path | None = Field(
+        default=None,
+        description="JSON file of phrases in the agency's mails beside the built-in ones; see docs/mailboxes.md.",
+    )
     dkim_records: Path | None = Field(
         default=None,
         description="JSON file of DKIM records (`name` → `record`) used instead of DNS; for tests and closed networks.",

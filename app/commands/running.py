@@ -21,7 +21,8 @@ def register(app: typer.Typer) -> None:
 
 def run(
     names: Annotated[
-        list[str], typer.Argument(metavar="NAME...", help="intake, enrolment, signer, submitter, mail_watcher, ops.")
+        list[str],
+        typer.Argument(metavar="NAME...", help="intake, enrolment, signer, submitter, mail_watcher, ops, notifier."),
     ],
     ready_fd: Annotated[
         int | None,

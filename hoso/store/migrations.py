@@ -20,6 +20,7 @@ PARTS: dict[str, str] = {
     "submitter": "services.submitter",
     "mail_watcher": "services.mail_watcher",
     "ops": "services.ops",
+    "notifier": "services.notifier",
 }
 """Schema name -> the package that owns it. Packages without a schema.sql own no tables."""
 

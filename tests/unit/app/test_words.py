@@ -13,11 +13,12 @@ import pytest
 from app.help_vi import COMMANDS, OPTIONS
 from app.main import commands
 from app.telling import SENTENCES, told
-from app.words import CAUSES_EN, TEXTS, in_language
+from app.words import TEXTS, in_language
 from hoso.domain.causes import CAUSES
 from hoso.settings import markdown
 from schemas.topics import TOPICS
 from schemas.units import Stage
+from services.notifier.english import CAUSES_EN
 
 ROOT = Path(__file__).parents[3]
 
