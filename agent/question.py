@@ -15,17 +15,34 @@ from agent.xmldsig import parsed, signed_info
 SHOWN = {
     "TEN_THUTUC": "Thủ tục",
     "TEN_DVI": "Đơn vị",
+    "TenDoiTuong": "Đơn vị",
     "MA_DVI": "Mã đơn vị",
     "MST": "Mã số thuế",
+    "MaSoThue": "Mã số thuế",
+    "NGUOI_DAIDIEN": "Người đại diện",
     "TEN_IVAN": "Nhà cung cấp I-VAN",
+    "TenIVan": "Nhà cung cấp I-VAN",
     "MA_IVAN": "Mã I-VAN",
+    "MaIVan": "Mã I-VAN",
     "NGAY_NGUNG": "Ngừng từ ngày",
     "LYDO_NGUNG": "Lý do ngừng",
+    "TRUONG": "Thay đổi",
+    "MOI": "Thành",
     "EMAIL": "Thư điện tử nhận mã",
+    "Email": "Thư điện tử nhận mã",
     "DIEN_THOAI": "Điện thoại",
+    "TenFile": "Tệp bên trong",
     "NGAY_LAP": "Ngày lập",
+    "NgayLap": "Ngày lập",
 }
 """Tags of the agency's forms that a person looks at first, in this order; the whole document is one key away."""
+FORMS = (
+    ("NGAY_NGUNG", "06/NG-IVAN, ngừng sử dụng dịch vụ I-VAN"),
+    ("DS_THAYDOI", "05/SĐ-IVAN, thay đổi thông tin dịch vụ I-VAN"),
+    ("ToKhais", "Hồ sơ đăng ký lần đầu"),
+    ("TEN_THUTUC", "04/ĐK-IVAN, đăng ký dịch vụ I-VAN"),
+)
+"""An element that only one form has, and the form; looked for in this order."""
 _WIDTH = 160
 
 
@@ -47,10 +64,14 @@ class Document:
     def facts(self) -> Sequence[tuple[str, str]]:
         """What the document itself says, as (label, value)."""
         texts: dict[str, list[str]] = {}
-        for element in parsed(self.xml).iter():
+        root = parsed(self.xml)
+        for element in root.iter():
             if isinstance(element.tag, str) and element.tag in SHOWN and element.text:
                 texts.setdefault(element.tag, []).append(element.text)
-        return [(label, " · ".join(texts[tag])) for tag, label in SHOWN.items() if tag in texts]
+        known = (name for tag, name in FORMS if root.find(f"NoiDung/{tag}") is not None)
+        form = "TK3-TS, tờ khai đơn vị tham gia BHXH" if root.tag == "TK3-TS" else next(known, "KHÔNG RÕ MẪU NÀO")
+        shown = [(label, " · ".join(texts[tag])) for tag, label in SHOWN.items() if tag in texts]
+        return [("Mẫu", form), *shown]
 
 
 @dataclass(frozen=True, slots=True)

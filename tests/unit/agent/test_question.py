@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.contract.signing.pki import AT, employer
 from tests.contract.signing.test_signature_profiles import DOCUMENTS, SLOT
 
 UNIT = employer()
+GOLDEN = Path(__file__).parents[1] / "dossiers" / "golden"
 GOOD = DOCUMENTS["diacritics in NFC"]
 
 
@@ -81,6 +83,28 @@ def test_a_question_that_is_none_is_refused(raw: Any) -> None:
 def test_another_tokens_question_is_refused() -> None:
     with pytest.raises(NotAsSaid, match="chứng thư số khác"):
         examined(asked(), sha256_of(employer(key="other").der))
+
+
+@pytest.mark.parametrize(
+    ("file", "form"),
+    [
+        ("register", "04/ĐK-IVAN"),
+        ("change", "05/SĐ-IVAN"),
+        ("stop", "06/NG-IVAN"),
+        ("first_code", "lần đầu"),
+        ("tk3_ts", "TK3-TS"),
+    ],
+)
+def test_every_form_says_what_it_is_and_for_whom(file: str, form: str) -> None:
+    xml = (GOLDEN / f"{file}.xml").read_bytes().strip()
+    slot = "TK3-TS/Cky" if file == "tk3_ts" else SLOT
+    prepared = AgencyProfile().prepare(xml, UNIT.der, AT, slot)
+    one = {"name": f"{file}.xml", "digest": prepared.digest.hex(), **shown(prepared)}
+    page = pages(examined(asked() | {"documents": [one]}, sha256_of(UNIT.der)))
+    assert f"Mẫu: {form}" in page or form in page.split("Mẫu: ")[1].split("\n")[0]
+    assert "Đơn vị: Công ty TNHH Đèn lồng Hội An – chi nhánh Ô Chợ Dừa" in page
+    assert "Mã số thuế: 0101234567-001" in page
+    assert f"Tệp: {file}.xml" in page
 
 
 def test_what_is_shown_is_the_documents_own_and_cannot_fool_a_terminal() -> None:
