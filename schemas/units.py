@@ -161,6 +161,7 @@ class Change(BaseModel):
     field: Literal["unit_code", "email", "phone", "certificate", "method"]
     old: str
     new: str
+    """Empty for `certificate` and `method`: the signer writes what it signs with, and leaves out what is as it was."""
 
 
 class ChangePayload(BaseModel):

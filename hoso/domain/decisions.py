@@ -183,7 +183,7 @@ def _signed(state: State, fact: e.DossierSigned) -> Decided | None:
         contact=case.contact,
         own_address=case.own_address,
     )
-    filed = Filed(case, replace(state.filing, handed=True, method=fact.method))
+    filed = Filed(case, replace(state.filing, handed=True, method=fact.method, certificate=fact.certificate_serial))
     return filed, [asked, progress(filed)]
 
 

@@ -166,7 +166,9 @@ def _changed(rules: Rules, state: Enrolled, case: Case, fact: e.EnrolmentRequest
     if form.phone != was.phone:
         changes.append(Change(field="phone", old=was.phone, new=form.phone))
     if case.profile is not None and case.profile != old.profile:
-        changes.append(Change(field="method", old=was.profile or "", new=form.profile or ""))
+        # what is new of them is known when it is signed: the signer writes it
+        changes.append(Change(field="method", old=state.filing.method or "", new=""))
+        changes.append(Change(field="certificate", old=state.filing.certificate or "", new=""))
     other = {
         "email",
         "phone",

@@ -32,7 +32,8 @@ class Filing:
     past: tuple[str | None, ...] = ()
     """The transactions of the attempts before this one: a late mail is about one of those."""
     method: str | None = None
-    """How this attempt was signed."""
+    """How this attempt was signed, and with which certificate (its serial)."""
+    certificate: str | None = None
 
     def again(self) -> Filing:
         """The next attempt of the same dossier."""

@@ -16,6 +16,7 @@ from hoso.dossiers.writing import InvalidDossier
 from hoso.runtime.failures import HosoError
 from hoso.runtime.steps import NotYet, Try
 from schemas.events import DossierPrepared
+from schemas.units import ChangePayload
 from services.signer import refusals
 from services.signer.awaiting import name_of
 from services.signer.keys.port import Declined, Expired, KeySigner, SignatureAsk, Signatures, UnusableKey, Waiting
@@ -172,12 +173,22 @@ class Rounds:
 def _documents(form: Form[Any], signing: Signing, number: int, signed: dict[str, bytes]) -> Sequence[Document]:
     """The documents of a round, each valid."""
     try:
-        documents = form.documents(signing.ask.payload, _printed(signing.certificate), number, signed)
+        documents = form.documents(_told(signing), _printed(signing.certificate), number, signed)
         for document in documents:
             form.check(document.xml)
     except InvalidDossier as error:
         raise Refused(refusals.XML_INVALID, str(error)) from error
     return documents
+
+
+def _told(signing: Signing) -> Any:
+    """The payload; a change of how the unit signs says what it signs with from now on, and only what is new."""
+    payload = signing.ask.payload
+    if not isinstance(payload, ChangePayload):
+        return payload
+    now = {"method": signing.profile.backend, "certificate": signing.certificate.serial}
+    changes = [one.model_copy(update={"new": one.new or now.get(one.field, "")}) for one in payload.changes]
+    return payload.model_copy(update={"changes": tuple(one for one in changes if one.new != one.old)})
 
 
 def _printed(certificate: CertificateFacts) -> SigningCertificate:
