@@ -1,9 +1,10 @@
-"""Sheet to activated, straight path: every service and the simulated agency on this machine, real signatures, HTTP, IMAP and SMTP.
+"""Sheet to enrolled: every service and the simulated agency on this machine, real signatures, HTTP, IMAP and SMTP.
 
-    python -m benchmarks.enrolments [--enrolments 10000] [--mailboxes 10] [--paced 300]
+    python -m benchmarks.enrolments [--mix] [--enrolments 10000] [--mailboxes 10] [--paced 300]
 
 A sheet is handed in over HTTP; the clock runs from the first accepted row to the last activated unit, by the agency's own
-ledger. Then `--paced` requests at 10/s measure request -> submitted. CPU is counted per process from the kernel's books.
+ledger. With `--mix` 70 % go straight, 20 % stop their provider first, 10 % have no code and apply for one; the clock then
+runs to the last enrolled unit: a newcomer's activation is not its end. Afterwards `--paced` requests at 10/s measure request -> submitted. CPU is counted per process from the kernel's books.
 """
 
 from __future__ import annotations
@@ -35,6 +36,19 @@ from hoso.domain.identifiers import tax_check_digit
 from hoso.setup.registry import MailboxSettings
 
 HEADERS = ("Mã đơn vị", "Tên đơn vị", "MST", "Tỉnh/TP", "Địa chỉ", "Email", "Số điện thoại")
+MIXED = {
+    "provider": "Nhà cung cấp hiện tại",
+    "branch": "Mã chi nhánh",
+    "first_time": "Tham gia lần đầu",
+    "contact": "Người liên hệ",
+    "representative": "Người đại diện",
+    "number": "Số giấy phép",
+    "place": "Nơi cấp giấy phép",
+    "date": "Ngày cấp giấy phép",
+    "files": "Tệp đính kèm",
+}
+LICENCE = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\nstartxref\n9\n%%EOF\n"
+PROVIDERS = ("00001", "00020", "00030", "00040", "00050", "00060", "00100", "00114")
 PARTS = {"post": "mail host", "simulator": "agency", "pymap": "mailboxes", "postgres": "database"}
 
 
@@ -72,15 +86,38 @@ def row(n: int, boxes: int, taxes: list[str]) -> tuple[str, ...]:
     )
 
 
-def sheet(file: Path, count: int, boxes: int, taxes: list[str]) -> None:
+def mixed_row(n: int, boxes: int, taxes: list[str]) -> tuple[str, ...]:
+    """Of ten rows seven go straight, two name the provider they have, one has no code."""
+    plain, blank = row(n, boxes, taxes), ("",) * len(MIXED)
+    if n % 10 in (3, 6):
+        letters = "ABCDEGHKLMNPQRSTUVXY"
+        unit = f"{letters[n // 200 % 20]}{letters[n // 4000 % 20]}C00{n // 20 % 10}{letters[n % 20]}"
+        return (unit, *plain[1:], PROVIDERS[sum(map(ord, unit)) % len(PROVIDERS)], *blank[1:])
+    if n % 10 == 9:
+        first = ("", f"CN-{n}", "x", "Nguyễn Thị Mẫu", "Trần Thị Thử", f"01{n:08d}", "Sở Tài chính Hà Nội")
+        return ("", *plain[1:], *first, "05/01/2026", "giay-phep.pdf")
+    return (*plain, *blank)
+
+
+def sheet(file: Path, count: int, boxes: int, taxes: list[str], mix: bool) -> None:
     book = xlsxwriter.Workbook(str(file), {"constant_memory": True, "strings_to_numbers": False})
     page = book.add_worksheet()
-    for column, header in enumerate(HEADERS):
+    for column, header in enumerate((*HEADERS, *MIXED.values()) if mix else HEADERS):
         page.write_string(0, column, header)
     for n in range(count):
-        for column, text in enumerate(row(n, boxes, taxes)):
+        for column, text in enumerate((mixed_row if mix else row)(n, boxes, taxes)):
             page.write_string(n + 1, column, text)
     book.close()
+
+
+async def send_licence(url: str, key: str) -> None:
+    """The file that newcomers' rows name."""
+    headers = {"Authorization": f"Bearer {key}"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.put(f"{url}/v1/attachments/giay-phep.pdf", data=LICENCE) as answer,
+    ):
+        assert answer.status < 300, await answer.text()
 
 
 class Books:
@@ -150,7 +187,17 @@ async def set_up(own: Any, world: World, boxes: int, taxes: list[str]) -> str:
     return str(await own.set_up.add_key(TENANT, "bench", ["submit", "read"], "bench"))
 
 
-async def sustained(own: Any, world: World, url: str, key: str, file: Path, count: int, books: Books) -> dict[str, Any]:
+_DONE = """
+select (select count(*) from units u where active_transaction is not null
+  and not exists (select 1 from granted g where g.unit_code = u.unit_code))
+  + (select count(*) from granted where effective_world is not null)
+"""
+"""Units activated, and granted codes that took effect."""
+
+
+async def sustained(
+    own: Any, world: World, url: str, key: str, file: Path, count: int, books: Books, mix: bool
+) -> dict[str, Any]:
     batch = await upload(url, key, file)
     db = own.db.pool
     while not (began := await db.fetchval("select min(opened_at) from ops.enrolment where batch = $1", batch)):
@@ -158,9 +205,7 @@ async def sustained(own: Any, world: World, url: str, key: str, file: Path, coun
     shown = time.monotonic()
     with contextlib.closing(ledger(world.folder / "simulator" / "simulator.db")) as agency:
         moved, before = time.monotonic(), -1
-        while (
-            active := agency.execute("select count(*) from units where active_transaction is not null").fetchone()[0]
-        ) < count:
+        while (active := agency.execute(_DONE).fetchone()[0]) < count:
             if time.monotonic() - shown > 10:
                 print(f"  {active:,} of {count:,} activated", flush=True)
                 shown = time.monotonic()
@@ -169,9 +214,12 @@ async def sustained(own: Any, world: World, url: str, key: str, file: Path, coun
             assert time.monotonic() - moved < 60, f"nothing moves any more: {active} of {count} activated; see --keep"
             await asyncio.sleep(0.2)
         cpu = books.cpu()
-        last = agency.execute("select max(at_real) from activations where outcome = '00'").fetchone()[0]
         while await db.fetchval("select count(*) from ops.enrolment where batch = $1 and stage <> 'enrolled'", batch):
             await asyncio.sleep(0.1)
+        last = agency.execute("select max(at_real) from activations where outcome = '00'").fetchone()[0]
+        if mix:
+            ended = await db.fetchval("select max(changed_at) from ops.enrolment where batch = $1", batch)
+            last, cpu = ended.timestamp(), books.cpu()
         async with db.acquire() as connection:
             findings = await judge(agency, connection, batch=batch)
         assert findings.clean, findings
@@ -243,9 +291,11 @@ async def main(args: argparse.Namespace) -> None:
             key = await set_up(own, world, args.mailboxes, taxes)
             url = world.read("hoso/up.json")["services"]["intake"]["http"]
             file = folder / "sheet.xlsx"
-            sheet(file, args.enrolments, args.mailboxes, taxes)
+            sheet(file, args.enrolments, args.mailboxes, taxes, args.mix)
+            if args.mix:
+                await send_licence(url, key)
             books = Books(psutil.Process())
-            figures = await sustained(own, world, url, key, file, args.enrolments, books)
+            figures = await sustained(own, world, url, key, file, args.enrolments, books, args.mix)
             print(f"{args.enrolments:,} enrolments in {figures['seconds']:.1f} s: {figures['per_s']:.1f}/s")
             for part, cost in sorted(figures["cpu"].items(), key=lambda p: -p[1]):
                 print(f"  {part:<13}{cost:6.2f} ms of CPU an enrolment")
@@ -263,12 +313,13 @@ async def main(args: argparse.Namespace) -> None:
     services = {
         part: size
         for part, size in memory.items()
-        if part in ("intake", "enrolment", "signer", "submitter", "mail_watcher", "ops")
+        if part in ("intake", "enrolment", "signer", "submitter", "mail_watcher", "notifier", "ops")
     }
     verdict(
         benchmark="enrolments",
         enrolments_per_s=round(figures["per_s"], 1),
         enrolments=args.enrolments,
+        mix=args.mix,
         mailboxes=args.mailboxes,
         cpu_ms={part: round(cost, 2) for part, cost in figures["cpu"].items()},
         cpu_ms_all=round(sum(figures["cpu"].values()), 2),
@@ -281,6 +332,7 @@ async def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--enrolments", type=int, default=10_000)
+    parser.add_argument("--mix", action="store_true", help="70 %% straight, 20 %% stop first, 10 %% first code")
     parser.add_argument("--mailboxes", type=int, default=10)
     parser.add_argument("--paced", type=int, default=300)
     parser.add_argument("--keep", action="store_true", help="leave the world's folder for a look")
