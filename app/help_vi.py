@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app import agent_sentences, esign_sentences, help_tasks_vi
+from app import agent_sentences, esign_sentences, help_mails_vi, help_tasks_vi
 
 
 def translate(command: Any, path: str = "") -> None:
@@ -43,14 +43,6 @@ COMMANDS: dict[str, str] = {
     "Chỉ khoá được in ra stdout, nên có thể ghi thẳng vào tệp.",
     "key list": "Các khoá còn hiệu lực. Mã kết thúc 1 khi không có.",
     "key remove": "Thu hồi một khoá, ngay lập tức.",
-    "mailbox": "Các hộp thư nhận thư của cơ quan BHXH.",
-    "mailbox add": "Khai báo một hộp thư; khai lại cùng địa chỉ là thay cài đặt. Có hiệu lực ngay, không cần "
-    "chạy lại.\n\n"
-    "Mật khẩu được hỏi, hoặc đọc từ tệp; được cất trong két.",
-    "mailbox list": "Các hộp thư đang được đọc. Mã kết thúc 1 khi không có.",
-    "mailbox test": "Thử vào một hộp thư đã khai báo, đúng như dịch vụ đọc thư. Không thay đổi gì. Mã kết thúc "
-    "1 khi không được.",
-    "mailbox remove": "Thôi đọc một hộp thư. Thư trong đó giữ nguyên.",
     "profile": "Chữ ký số dùng để ký hồ sơ.",
     "profile add": "Nạp khoá từ tệp PKCS#12 và cất trong két; mật khẩu của tệp không được giữ. Cùng tên là thay.",
     "profile list": "Các chữ ký số và thời hạn chứng thư. Mã kết thúc 1 khi không có.",
@@ -74,8 +66,6 @@ COMMANDS: dict[str, str] = {
     "enrolment cancel": "Huỷ một đăng ký. Việc đã bắt đầu ở cơ quan BHXH vẫn chạy đến kết quả; đơn vị có thể "
     "yêu cầu lại.",
     "mail": "Thư của cơ quan BHXH: mỗi thư ra sao, và thư chưa rõ là của ai.",
-    "mail list": "Các thư, mới trước; không bao giờ có nội dung hay mã. Mã kết thúc 1 khi không có.",
-    "mail assign": "Gán một thư cho đăng ký của nó. Dịch vụ đọc thư sẽ thực hiện.",
     "unit": "Mã đơn vị của cơ quan BHXH.",
     "unit lookup": "Hỏi nơi tra cứu ở HOSO_UNIT_DIRECTORY xem một mã số thuế có những đơn vị nào. Mã kết thúc 1 khi "
     "không có.\n\n"
@@ -106,6 +96,7 @@ COMMANDS: dict[str, str] = {
     "vault erase": "Xoá vĩnh viễn những gì két giữ của một đăng ký cho một mục đích: khoá của nó bị huỷ.",
     **agent_sentences.COMMANDS,
     **esign_sentences.COMMANDS,
+    **help_mails_vi.COMMANDS,
     **help_tasks_vi.COMMANDS,
 }
 
@@ -129,21 +120,6 @@ OPTIONS: dict[str, str] = {
     "submit, read, setup; separated by commas.": "submit, read, setup; cách nhau bằng dấu phẩy.",
     "Only this tenant's.": "Chỉ của khách hàng này.",
     "From hoso key list.": "Lấy từ hoso key list.",
-    "Whose mailbox it is.": "Hộp thư của khách hàng nào.",
-    "The mail address, as the forms declare it.": "Địa chỉ thư, đúng như ghi trên tờ khai.",
-    "The IMAP server.": "Máy chủ IMAP.",
-    "Its port.": "Cổng của nó.",
-    "The name to log in with. Default: the address.": "Tên đăng nhập. Mặc định: chính địa chỉ.",
-    "implicit, starttls, or none (loopback only).": "implicit, starttls, hoặc none (chỉ trên chính máy này).",
-    "How a mail is trusted: dkim, auth-results or sender-only.": "Tin một thư bằng gì: dkim, auth-results hoặc "
-    "sender-only.",
-    "Whose Authentication-Results count, with --policy auth-results.": "Authentication-Results của máy chủ nào, "
-    "với --policy auth-results.",
-    "aioimaplib or imapclient.": "aioimaplib hoặc imapclient.",
-    "The folder that is read.": "Thư mục được đọc.",
-    "shared, or own: every enrolment gets its own plus-address.": "shared, hoặc own: mỗi đăng ký có một địa chỉ "
-    "cộng riêng.",
-    "Its first line is the password. Default: asked for.": "Dòng đầu của tệp là mật khẩu. Mặc định: hỏi.",
     "Whose profile it is.": "Chữ ký số của khách hàng nào.",
     "What sheets call it (column Chữ ký số).": "Tên dùng trong bảng (cột Chữ ký số).",
     "The key with its certificate (.p12, .pfx).": "Khoá cùng chứng thư (.p12, .pfx).",
@@ -161,11 +137,8 @@ OPTIONS: dict[str, str] = {
     "At most so many.": "Nhiều nhất chừng này.",
     "The enrolment's id, or the unit code.": "Số của đăng ký, hoặc mã đơn vị.",
     "Why, for the record.": "Vì sao, để ghi lại.",
-    "Only those that wait: undecided or parked.": "Chỉ những thư còn chờ: undecided hoặc parked.",
     "The employer's tax code, 10 or 13 digits.": "Mã số thuế của đơn vị, 10 hoặc 13 chữ số.",
     "Part of the unit's name, to narrow the list.": "Một phần tên đơn vị, để thu hẹp danh sách.",
-    "The mail's id, from hoso mail list.": "Số của thư, từ hoso mail list.",
-    "Whose it is: the enrolment's id.": "Của ai: số của đăng ký.",
     "The unit's id, from hoso held list.": "Số của đơn vị, từ hoso held list.",
     "Only in this group, e.g. hoso.enrolment.": "Chỉ trong nhóm này, ví dụ hoso.enrolment.",
     "The unit's id; or use --all-with.": "Số của đơn vị; hoặc dùng --all-with.",
@@ -185,5 +158,6 @@ OPTIONS: dict[str, str] = {
     "Do not ask.": "Không hỏi lại.",
     **agent_sentences.OPTIONS,
     **esign_sentences.OPTIONS,
+    **help_mails_vi.OPTIONS,
     **help_tasks_vi.OPTIONS,
 }

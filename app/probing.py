@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.words import text
 from hoso.domain.certificates import facts
 from hoso.settings import Settings
 from hoso.setup.registry import Mailbox, Profile
 
+if TYPE_CHECKING:
+    from app.house import House
 
-async def probe_mailbox(mailbox: Mailbox, settings: Settings) -> tuple[bool, str]:
-    """Connect as the mail watcher does, look at the newest mail, leave. Whether it worked, and a sentence."""
-    from app.mailboxes import dkim_records, watched
+
+async def probe_mailbox(mailbox: Mailbox, settings: Settings, own: House | None = None) -> tuple[bool, str]:
+    """Connect as the mail watcher does, look at the newest mail, leave. Whether it worked, and a sentence. With the house,
+    a refresh token that the token service replaces meanwhile is kept."""
+    from app.mailboxes import dkim_records, keeper, phrases, watched
     from services.mail_watcher.probe import probe
 
-    return await probe(watched(mailbox, settings, dkim_records(settings)))
+    save = keeper(own) if own is not None else None
+    return await probe(watched(mailbox, settings, dkim_records(settings), phrases(settings), save))
 
 
 async def probe_profile(

@@ -55,6 +55,15 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "key.added": ("Khoá này chỉ hiện một lần, hãy cất ngay:", "This key is shown once, keep it now:"),
     "key.removed": ("Khoá {id} hết hiệu lực.", "Key {id} is revoked."),
     "mailbox.added": ("Đã khai báo hộp thư {address}.", "Mailbox {address} is declared."),
+    "mailbox.sender-only": (
+        "{address}: chỉ tin địa chỉ người gửi, ai cũng giả được; xem docs/mailboxes.md",
+        "{address}: believes the sender's address alone, which anybody can forge; see docs/mailboxes.md",
+    ),
+    "mailbox.no-authserv": (
+        "--policy auth-results cần --authserv-id: tên máy chủ thư ghi Authentication-Results",
+        "--policy auth-results needs --authserv-id: the name of the mail server that writes Authentication-Results",
+    ),
+    "mailbox.no-ca-file": ("--ca-file {file}: không có tệp này", "--ca-file {file}: there is no such file"),
     "mailbox.removed": ("Hộp thư {address} không được đọc nữa.", "Mailbox {address} is no longer read."),
     "mailbox.none": (
         "không có hộp thư {address}; xem `hoso mailbox list`",
@@ -148,6 +157,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{enrolment}: everything kept for '{purpose}' is erased for good.",
     ),
     "mail.assigned": ("{mail}: đã gán cho đăng ký {enrolment}.", "{mail}: given to enrolment {enrolment}."),
+    "mail.aside": ("{mail}: đã để riêng, không dùng nữa.", "{mail}: set aside, nothing of it is used."),
+    "mail.not-waiting": (
+        "thư {mail} ở tình trạng '{state}': không có gì phải quyết định",
+        "mail {mail} is '{state}': there is nothing to decide about it",
+    ),
     "mail.none": ("không có thư {mail}; xem `hoso mail list`", "there is no mail {mail}; see `hoso mail list`"),
     "mail.matched": (
         "thư {mail} đã thuộc về đăng ký {enrolment}",

@@ -37,7 +37,7 @@ class KeyHolder:
 
 @dataclass(frozen=True, slots=True)
 class MailboxSettings:
-    """How a mailbox is read. The password is sealed apart."""
+    """How a mailbox is read. The password, or the consent of XOAUTH2 (a JSON object), is sealed apart."""
 
     host: str
     port: int
@@ -47,6 +47,10 @@ class MailboxSettings:
     authserv_id: str = ""
     client: str = "aioimaplib"
     folder: str = "INBOX"
+    auth: str = "password"
+    also: str = "auto"
+    delivery: str = ""
+    ca_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,3 +54,18 @@ def activation(name: str = NAME, unit: str = UNIT, code: str = CODE, **headers: 
 def stop_result(text: str, subject: str = "Thông báo kết quả đăng ký ngừng giao dịch điện tử", **headers: str) -> bytes:
     """A mail about a stop with the given lines."""
     return mail(text, subject=subject, **headers)
+
+
+CHANGE_SUBJECT = "Thông báo kết quả đăng ký thay đổi thông tin sử dụng dịch vụ I-VAN"
+CODE_SUBJECT = "Thông báo kết quả hồ sơ đăng ký tham gia BHXH lần đầu"
+GRANTED = "YN0001A"
+
+
+def change_result(text: str, subject: str = CHANGE_SUBJECT, **headers: str) -> bytes:
+    """A mail about a change dossier with the given lines; invented, no text of one is public."""
+    return mail(text, subject=subject, **headers)
+
+
+def unit_code_result(text: str, subject: str = CODE_SUBJECT, **headers: str) -> bytes:
+    """The officer's mail about a first-time dossier with the given lines; invented."""
+    return mail(text, subject=subject, **headers)
