@@ -56,6 +56,9 @@ class Findings:
         return not self.everything
 
 
+CHANGE = "05_SD-IVAN"
+
+
 def ledger(file: Path) -> sqlite3.Connection:
     """The agency's ledger, read only."""
     db = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)
@@ -79,10 +82,10 @@ def filed_twice(agency: sqlite3.Connection) -> list[str]:
     for row in agency.execute(
         "select f.*, c.expires_world, c.used_world, (select count(*) from mails m where m.transaction_id = f.transaction_id "
         "and m.genuine and m.state = 'sent') as mailed, (select count(*) from activations a where a.transaction_id = f.transaction_id "
-        "and a.outcome <> '00') as refused_codes from filings f left join codes c on c.transaction_id = f.transaction_id "
-        "where f.taken_in and f.state <> 'TU_CHOI' order by f.received_world, f.rowid"
+        "and a.outcome <> '00') as refused_codes from filings_of f left join codes c on c.transaction_id = f.transaction_id "
+        "where f.taken_in and f.state <> 'TU_CHOI' order by f.received_world, f.arrived"
     ):
-        accepted[row["unit_code"], row["procedure"]].append(row)
+        accepted[row["who"], row["procedure"]].append(row)
     for (unit, procedure), filings in accepted.items():
         for earlier, later in zip(filings, filings[1:], strict=False):
             if not _came_to_nothing(earlier, later["received_world"]):
@@ -94,6 +97,8 @@ def filed_twice(agency: sqlite3.Connection) -> list[str]:
 
 def _came_to_nothing(filing: sqlite3.Row, at: float) -> bool:
     """By the world's time `at`, nobody had to wait for this filing any more."""
+    if filing["procedure"] == CHANGE:  # a decided one is over, and the next changes something else
+        return filing["decided_world"] is not None and filing["decided_world"] <= at
     if filing["used_world"] is not None:
         return False
     if filing["refused_codes"] or at - filing["received_world"] >= DAY_S:

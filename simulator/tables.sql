@@ -167,6 +167,10 @@ create table if not exists magic_names (who text primary key, families text not 
 create view if not exists stops as
   select transaction_id, unit_code, sender, number, decided_world from filings where procedure = '06_NG-IVAN' and state = 'CHAP_NHAN';
 
+-- Filings with whom they are of: the unit code, or `who` of a first-time dossier, which has none.
+create view if not exists filings_of as
+  select f.*, f.rowid as arrived, coalesce(t.who, f.unit_code) as who from filings f left join first_time t on t.transaction_id = f.transaction_id;
+
 create view if not exists ledger as
   select a.*, f.number as dossier_number, f.state as filing_state, f.code as filing_code
   from arrivals a left join filings f on f.transaction_id = a.transaction_id order by a.id;

@@ -71,6 +71,13 @@ def test_help_says_every_option() -> None:
         "--speed",
         "--fast",
         "--late-seconds",
+        "--review-days",
+        "--electronic",
+        "--without",
+        "--no-activation",
+        "--unsigned-replies",
+        "--agency-certificate",
+        "--lookups",
     ):
         assert option in told
 
