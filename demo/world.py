@@ -142,6 +142,8 @@ class World:
             "HOSO_VAR": str(self.folder / "hoso"),
             "HOSO_GATEWAY": gateway,
             "HOSO_DKIM_RECORDS": str(self.folder / "dkim-records.json"),
+            "HOSO_AGENCY_CERTIFICATES": str(self.folder / "simulator" / "agency-certificate.pem"),
+            "HOSO_UNIT_DIRECTORY": gateway,
             **self._given,
         }
 
