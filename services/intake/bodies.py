@@ -124,4 +124,7 @@ def _refuse_length(request: Request, limit: int) -> None:
 
 
 def _too_large(limit: int) -> Problem:
-    return Problem(413, "too-large", "Nội dung quá lớn", f"Nhiều nhất là {limit // 1024:,} KB.".replace(",", "."))
+    if limit < 1024 * 1024:
+        return Problem(413, "too-large", "Nội dung quá lớn", f"Nhiều nhất là {limit // 1024} KB.")
+    detail = f"Tệp nhiều nhất là {limit // (1024 * 1024)} MB. Xoá hình ảnh và phần thừa, hoặc chia thành nhiều tệp, rồi gửi lại."
+    return Problem(413, "too-large", "Tệp quá lớn", detail)

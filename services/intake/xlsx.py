@@ -15,13 +15,15 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from xml.parsers import expat
 
-import openpyxl
+from openpyxl.reader.excel import ExcelReader
 from openpyxl.styles.numbers import is_date_format
+from openpyxl.xml.constants import SHARED_STRINGS
 
 from services.intake.cells import AS_TEXT, FORMULA, MAX_COLUMNS, BadCell, Cell, Page, SheetError, text_cell
+from services.intake.texts import read_texts
 
 MAX_UNPACKED = 300 * 1024 * 1024
 MAX_TREE = 20 * 1024 * 1024
@@ -29,7 +31,7 @@ MAX_TREE = 20 * 1024 * 1024
 _MAX_PARTS = 2_000
 _MAX_ROW_ELEMENTS = 200_000
 _MAX_PENDING = 200_000
-"""Elements between two ends of rows (or of shared strings): what a parser has to hold at once."""
+"""Elements between two ends of rows: what a parser has to hold at once."""
 _LAST_ROW = 1_048_576
 _MAX_PAGES = 5
 _ESCAPED = re.compile(r"_x((?![dD][89a-fA-F])[0-9A-Fa-f]{4})_")
@@ -41,7 +43,11 @@ def pages(data: bytes) -> Iterator[Page]:
     surveys = _survey(data)
     warnings.filterwarnings("ignore", module=r"openpyxl\.")
     try:
-        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, keep_links=False)
+        reader = _Reader(io.BytesIO(data), read_only=True, keep_links=False)
+        reader.read()
+        book: Any = reader.wb
+    except SheetError:
+        raise
     except Exception as error:  # the library raises whatever the broken part made it stumble over
         raise SheetError("Tệp Excel bị hỏng hoặc có cấu trúc lạ.", _SAVE_AGAIN) from error
     try:
@@ -54,6 +60,16 @@ def pages(data: bytes) -> Iterator[Page]:
                 yield Page(page.title, _rows(page), [], hidden=True)
     finally:
         book.close()
+
+
+class _Reader(ExcelReader):
+    """The library's reader with its texts kept small."""
+
+    def read_strings(self) -> None:
+        part: Any = self.package.find(SHARED_STRINGS)  # type: ignore[no-untyped-call]
+        if part is not None:
+            with self.archive.open(part.PartName[1:]) as stream:
+                self.shared_strings = cast(Any, read_texts(stream))  # a list to whoever only asks for items
 
 
 def _rows(page: Any) -> Iterator[tuple[int, list[Cell]]]:
@@ -131,7 +147,9 @@ def _survey(data: bytes) -> dict[str, _Survey]:
                 raise SheetError("Tệp nén có mật khẩu.", "Bỏ mật khẩu của tệp rồi gửi lại.")
             if not name.endswith((".xml", ".rels")):
                 continue
-            streamed = name.startswith("xl/worksheets/") or name.lower() == "xl/sharedstrings.xml"
+            if name.lower() == "xl/sharedstrings.xml":
+                continue  # `read_texts` looks while it reads
+            streamed = name.startswith("xl/worksheets/")
             if not streamed and part.file_size > MAX_TREE:
                 raise SheetError(f"Phần {name} của tệp Excel quá lớn.", _SAVE_AGAIN)
             with archive.open(part) as stream:
@@ -174,7 +192,7 @@ def _look(stream: Any, *, whole: bool) -> _Survey:
 
     def end(name: str) -> None:
         nonlocal pending
-        if name.rpartition(":")[2] in ("row", "si"):
+        if name.rpartition(":")[2] == "row":
             pending = 0
 
     parser = expat.ParserCreate()

@@ -11,13 +11,15 @@ import pytest
 from tests.integration.intake.house import House, fields, line, sheet
 
 
-async def raw(house: House, path: str, headers: dict[str, str], body: bytes = b"") -> tuple[int, bytes]:
+async def raw(
+    house: House, path: str, headers: dict[str, str], body: bytes = b"", method: str = "POST"
+) -> tuple[int, bytes]:
     """A request as its bytes, whose body may end before it should: the status, and all that came back."""
     host, _, port = house.url.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     told = {"Host": host, "Authorization": f"Bearer {house.door().token}", "Connection": "close", **headers}
     head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
-    writer.write(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + body)
+    writer.write(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body)
     async with asyncio.timeout(10):
         answer = await reader.read()
     writer.close()

@@ -12,7 +12,7 @@ import pytest
 from schemas.envelope import decode
 from schemas.events import EnrolmentProgressed
 from schemas.units import Stage
-from tests.integration.intake.house import FIELDS, OTHER_EMAIL, House, fields
+from tests.integration.intake.house import FIELDS, OTHER_EMAIL, Answer, House, fields
 from tests.support.waiting import eventually
 
 

@@ -250,7 +250,9 @@ async def test_the_result_sheet_tells_every_row_and_may_be_sent_in_again(listeni
     assert "Điện thoại:" in rows[1][8]
     assert rows[2][8] == "Chờ người đối chiếu."
     assert [row[9] for row in rows] == [ids[0], None, ids[2], ids[3]]
-    assert [cell.coordinate for cell in page["G"] if cell.fill.fill_type] == ["G1", "G3"], "the cell to mend is coloured"
+    assert [cell.coordinate for cell in page["G"] if cell.fill.fill_type] == ["G1", "G3"], (
+        "the cell to mend is coloured"
+    )
     to_mend = await door.get(f"/v1/batches/{found['batch']}/result.xlsx?bad_only=true")
     (bad,) = openpyxl.load_workbook(io.BytesIO(to_mend.body)).worksheets
     assert [row[0] for row in bad.iter_rows(min_row=2, values_only=True)] == [code(2)]
