@@ -18,6 +18,7 @@ from services.mail_watcher.aioimaplib_mailbox import AioimaplibMailbox
 from services.mail_watcher.imapclient_mailbox import ImapclientMailbox
 from services.mail_watcher.mailbox import Access, Mailbox
 from services.mail_watcher.secret import Secret
+from tests.contract.mailbox.consents import TokenService
 from tests.contract.mailbox.house import House
 from tests.contract.mailbox.servers import PASSWORD, Dovecot, Pymap, Server
 
@@ -25,13 +26,29 @@ Open = Callable[..., Mailbox]
 
 
 @pytest.fixture(scope="session")
-def dovecot() -> Iterator[Dovecot]:
+def token_service() -> Iterator[TokenService]:
+    service = TokenService()
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def tokens(token_service: TokenService) -> Iterator[TokenService]:
+    """The service as new, but for its address."""
+    yield token_service
+    token_service.answers.clear()
+    token_service.asked.clear()
+    token_service.lifetime, token_service.rotates = 3600, False
+
+
+@pytest.fixture(scope="session")
+def dovecot(token_service: TokenService) -> Iterator[Dovecot]:
     if Dovecot.binary() is None:
         sentence = "Dovecot is missing: apt-get install --no-install-recommends dovecot-imapd"
         if os.environ.get("CI") == "true":
             pytest.fail(sentence)
         pytest.skip(sentence)
-    server = Dovecot()
+    server = Dovecot(f"http://127.0.0.1:{token_service.port}/introspect?token=")
     yield server
     server.stop()
 

@@ -26,6 +26,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 PASSWORD = 'se"cret'
+JUNK = "Th&AbA- kh&APQ-ng m&Ht0-i"
+"""Dovecot's junk folder (Thư không mời) in modified UTF-7; found by its special use only."""
 
 DOVECOT = """
 base_dir = {dir}/run
@@ -41,13 +43,19 @@ ssl = yes
 ssl_cert = <{dir}/cert.pem
 ssl_key = <{dir}/key.pem
 disable_plaintext_auth = no
-auth_mechanisms = plain login
+auth_mechanisms = plain login xoauth2 oauthbearer
 auth_username_chars =
 mail_location = mdbox:{dir}/mail/%n
 mail_fsync = never
 first_valid_uid = 1
 passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {dir}/oauth2.conf
+}}
+passdb {{
   driver = static
+  mechanisms = plain login
   args = password={password}
 }}
 userdb {{
@@ -56,6 +64,14 @@ userdb {{
 }}
 namespace inbox {{
   inbox = yes
+  mailbox "Thư không mời" {{
+    special_use = \\Junk
+    auto = create
+  }}
+  mailbox Archive {{
+    special_use = \\All
+    auto = create
+  }}
 }}
 service imap-login {{
   chroot =
@@ -116,12 +132,12 @@ def until_answers(port: int, seconds: float = 15.0) -> None:
             raise TimeoutError(f"nothing answers on port {port}")
 
 
-def append(port: int, user: str, password: str, mails: Sequence[bytes]) -> None:
+def append(port: int, user: str, password: str, mails: Sequence[bytes], folder: str = "INBOX") -> None:
     client = imaplib.IMAP4("127.0.0.1", port)
     client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     client.login(f'"{user}"', password)
     for mail in mails:
-        kind, _ = client.append("INBOX", "", "", mail)  # rewrites bare line ends only: the mails have none
+        kind, _ = client.append(f'"{folder}"', "", "", mail)  # rewrites bare line ends only: the mails have none
         assert kind == "OK"
     client.logout()
 
@@ -154,7 +170,8 @@ class Dovecot:
 
     name = "dovecot"
 
-    def __init__(self) -> None:
+    def __init__(self, introspection: str = "http://127.0.0.1:9/") -> None:
+        """`introspection`: where XOAUTH2 tokens are asked about."""
         self.dir = Path(tempfile.mkdtemp(prefix="hoso-dovecot-"))
         self.dir.chmod(0o755)
         self.port, self.tls_port = free_port(), free_port()
@@ -173,6 +190,10 @@ class Dovecot:
                 password=PASSWORD,
             )
         )
+        (self.dir / "oauth2.conf").write_text(
+            f"introspection_url = {introspection}\nintrospection_mode = get\nusername_attribute = username\n"
+            "active_attribute = active\nactive_value = true\n"
+        )
         (self.dir / "mail").mkdir()
         if root:
             shutil.chown(self.dir, user, user)
@@ -189,8 +210,18 @@ class Dovecot:
         self.users += 1
         return f"box {self.users}"  # with a blank: user names have to be quoted
 
-    def deliver(self, user: str, mails: Sequence[bytes]) -> None:
-        append(self.port, user, PASSWORD, mails)
+    def deliver(self, user: str, mails: Sequence[bytes], folder: str = "INBOX") -> None:
+        append(self.port, user, PASSWORD, mails, folder)
+
+    def move(self, user: str, folder: str, to: str) -> None:
+        """All mails of `folder` into another, as people do."""
+        client = imaplib.IMAP4("127.0.0.1", self.port)
+        client.login(f'"{user}"', PASSWORD)
+        assert client.select(f'"{folder}"')[0] == "OK"
+        assert client.copy("1:*", f'"{to}"')[0] == "OK"
+        client.store("1:*", "+FLAGS.SILENT", "\\Deleted")
+        client.expunge()
+        client.logout()
 
     def change_uidvalidity(self, user: str) -> None:
         doveadm = shutil.which("doveadm") or "/usr/bin/doveadm"
