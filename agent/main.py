@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from agent.failures import AgentError, WrongUsage
+from agent.here import serve
 from agent.lock import only_one
 from agent.pins import pin_source
 from agent.question import plain
@@ -90,6 +91,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     _pin_options(run)
 
+    here = command("here", _here, "Ký giá trị băm nhận từ stdin; dịch vụ ký của máy chủ tự chạy lệnh này.")
+    here.add_argument("--module", required=True, metavar="FILE", help=module)
+    here.add_argument("--certificate-file", required=True, type=Path, metavar="FILE", help="Chứng thư số (DER).")
+    _pin_options(here)
+
     status = command("status", _status, "Máy này đã ghi danh với ai, PIN có bị nghi sai không.")
     status.add_argument("--json", action="store_true", help="In ra JSON.")
     command("reset-pin-suspect", _reset, "Cho phép thử PIN lại, sau khi bạn đã chắc chắn về PIN.")
@@ -117,6 +123,7 @@ def _facts(found: Found) -> dict[str, str]:
     certificate = x509.load_der_x509_certificate(found.certificate)
     return {
         "token": found.token,
+        "certificate": b64encode(found.certificate).decode(),
         "sha256": sha256_of(found.certificate),
         "serial": f"{certificate.serial_number:X}",
         "subject": certificate.subject.rfc4514_string(),
@@ -210,6 +217,15 @@ def _run(given: argparse.Namespace) -> None:
             given.look_every,
             given.wait,
         ).run()
+
+
+def _here(given: argparse.Namespace) -> None:
+    try:
+        certificate = given.certificate_file.read_bytes()
+    except OSError as error:
+        raise WrongUsage(f"Không đọc được {given.certificate_file}: {error.strerror}") from error
+    with only_one(sha256_of(certificate)):
+        serve(Token(Module(given.module), certificate, _state(given)), pin_source(given.pin_fd, given.pin_file))
 
 
 def _say(text: str) -> None:

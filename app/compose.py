@@ -195,12 +195,14 @@ async def _signer(own: House, kernel: Kernel) -> Wired:
     from services.signer.desk import Desk
     from services.signer.keys import BACKENDS, SigningKeys
     from services.signer.keys.agent import AgentKeys
+    from services.signer.keys.pkcs11 import Pkcs11Keys
     from services.signer.preparations import PostgresPreparations
     from services.signer.service import service
 
     desk = Desk(own.db.pool, own.vault, kernel.clock.now)
     esign, esign_job, esign_facts = await wire_esign(own, kernel)
-    keys = SigningKeys({**BACKENDS, "agent": AgentKeys(desk), ESIGN: esign})
+    own_tokens = Pkcs11Keys(own.settings.var / "tokens")
+    keys = SigningKeys({**BACKENDS, "agent": AgentKeys(desk), ESIGN: esign, "pkcs11": own_tokens})
     desk_http, desk_facts = serve_desk(own, kernel, desk)
     return (
         service(SigningProfiles(own.set_up), own.vault, keys, PostgresPreparations(own.db.pool)),

@@ -47,7 +47,7 @@ async def probe_profile(
     shape = SHAPES[signing.shape]
     try:
         prepared = shape.prepare(b"<Hoso><Thu>hoso</Thu><CKy_Dvi/></Hoso>", profile.certificate, now, "Hoso/CKy_Dvi")
-        if remote is not None and profile.backend in ("misa_esign", "agent"):
+        if remote is not None and profile.backend in ("misa_esign", "agent", "pkcs11"):
             await remote(profile)
         else:
             asks = [SignatureAsk(prepared.digest, "probe", "hoso profile test")]

@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 from aiohttp import web
 
+from app import server_tokens
 from app.house import House
 from hoso.domain.certificates import CertificateFacts, facts
 from hoso.process.ops_http import is_loopback, split_address
@@ -117,6 +118,9 @@ class Remote:
         approve anything. Raises UnusableKey."""
         if profile.backend == "agent":
             await self.desk.check(opened_as(profile))
+            return
+        if profile.backend == "pkcs11":
+            await server_tokens.check(profile)
             return
         try:
             answer = await self.backend(opened_as(profile)).check()

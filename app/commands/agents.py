@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.commands.opening import Actor, audit, reading, working
+from app.commands.profiles import app as profiles
 from app.commands.showing import Json, as_json, listed, say, warn
 from app.words import text
 
@@ -95,6 +97,42 @@ def revoke(
 
     working(job)
     say(text("agent.revoked", id=id_))
+
+
+@profiles.command("add-token")
+def add_token(
+    tenant: Annotated[str, typer.Argument(metavar="TENANT", help="Whose token it is.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What sheets call it (column Chữ ký số).")],
+    module: Annotated[str, typer.Option("--module", metavar="FILE", help="The token's PKCS#11 library.")],
+    pin_file: Annotated[
+        Path,
+        typer.Option(
+            "--pin-file", metavar="FILE", help="Its first line is the PIN; only the signer's user may read it."
+        ),
+    ],
+    certificate: Annotated[
+        str,
+        typer.Option(
+            "--certificate", metavar="ID", help="Serial number or beginning of the SHA-256, when there are several."
+        ),
+    ] = "",
+    actor: Actor = "",
+) -> None:
+    """Sign with a token or HSM that is plugged into this server. The PIN stays in its file and is not tried now.
+
+    Example: hoso profile add-token acme hsm --module /usr/lib/softhsm/libsofthsm2.so --pin-file /etc/hoso/pin
+    """
+
+    async def job(own: House) -> None:
+        from app.server_tokens import certificate_on
+        from services.signer.keys.pkcs11 import TokenPlace
+
+        place = TokenPlace(module, str(pin_file.resolve()))
+        found = await certificate_on(module, certificate)
+        await own.set_up.put_profile(tenant, name, "pkcs11", found, place.to_bytes(), actor)
+
+    working(job)
+    say(text("agent.token", name=name))
 
 
 def agent(context: typer.Context) -> None:

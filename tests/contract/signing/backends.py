@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
@@ -22,13 +23,14 @@ from services.signer.desk import PATIENCE
 from services.signer.keys.agent import AgentKeys
 from services.signer.keys.misa_esign import MisaEsign
 from services.signer.keys.misa_wire import Line
+from services.signer.keys.pkcs11 import Pkcs11Keys, Pkcs11KeySigner, TokenPlace
 from services.signer.keys.pkcs12 import Pkcs12KeySigner
 from services.signer.keys.port import Answer, KeySigner, SignatureAsk, Waiting
 from services.signer.ports import SigningProfile
 from services.signer.profiles import SHAPES
 from services.signer.profiles.port import Prepared
 from tests.contract.agent.house import DeskHouse, Workstation
-from tests.contract.agent.tokens import Reader
+from tests.contract.agent.tokens import PIN, Reader
 from tests.contract.signing.esign import Certificate, Esign, esign
 from tests.contract.signing.pki import employer
 from tests.support.waiting import eventually
@@ -250,10 +252,67 @@ async def agent_bench(db: Database, folder: Path) -> AsyncIterator[AgentBench]:
         await house.close()
 
 
+# --- pkcs11 -----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Pkcs11Bench:
+    """A token in the server itself: nobody is asked, and a child of the signer has it."""
+
+    profile: SigningProfile
+    keys: Pkcs11Keys
+    opened: dict[bytes, KeySigner] = field(default_factory=dict)
+    asks_people: bool = False
+
+    def signer(self, profile: SigningProfile | None = None) -> KeySigner:
+        """One child has the token, as one signer's process does."""
+        wanted = profile or self.profile
+        sealed = wanted.private_key_der or b""
+        if sealed not in self.opened:
+            self.opened[sealed] = self.keys(wanted)
+        return self.opened[sealed]
+
+    def broken(self) -> SigningProfile:
+        return replace(self.profile, private_key_der=b"")
+
+    async def person(self, answer: str) -> None:
+        raise AssertionError("nobody is asked")
+
+    async def asked(self) -> int:
+        return 0
+
+    async def sealed(self, prepared: Prepared) -> SignatureAsk:
+        return plain_ask(prepared)
+
+
+@contextlib.asynccontextmanager
+async def pkcs11_bench(db: Database, folder: Path) -> AsyncIterator[Pkcs11Bench]:
+    reader = Reader.made(folder / "reader")
+    owner = employer(key="token")
+    await asyncio.to_thread(reader.plug_in, owner, "token")
+    pin = folder / "pin"
+    pin.write_text(PIN)
+    pin.chmod(0o600)
+    place = TokenPlace(reader.spy, str(pin))
+    profile = SigningProfile(uuid4(), "máy chủ", "pkcs11", owner.der, place.to_bytes(), tenant="acme")
+    before = dict(os.environ)
+    os.environ.update(reader.env | {"TMPDIR": str(folder)})
+    bench = Pkcs11Bench(profile, Pkcs11Keys(folder / "tokens"))
+    try:
+        yield bench
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        for signer in bench.opened.values():
+            assert isinstance(signer, Pkcs11KeySigner)
+            await signer.close()
+
+
 BENCHES: dict[str, Callable[[Database, Path], AbstractAsyncContextManager[Bench]]] = {
     "pkcs12": pkcs12_bench,
     "misa_esign": esign_bench,
     "agent": agent_bench,
+    "pkcs11": pkcs11_bench,
 }
-PEOPLE = [name for name in BENCHES if name != "pkcs12"]
+PEOPLE = [name for name in BENCHES if name not in ("pkcs12", "pkcs11")]
 """Those whose signatures somebody has to approve."""

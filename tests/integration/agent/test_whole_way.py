@@ -154,3 +154,36 @@ async def test_hoso_agent_is_the_workstations_program(cli: Cli) -> None:
     assert (ended.status, json.loads(ended.out)["enrolled"]) == (1, False)
     assert "reset-pin-suspect" in (await cli("agent", "--help")).out
     assert os.listdir(cli.var / "agent") == ["agent.db"]
+
+
+async def test_a_token_in_the_server_is_declared_by_command_and_signs(cli: Cli, db: Database, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    owner = employer(
+        "MST:0101234567", key="token", not_before=now - timedelta(days=1), not_after=now + timedelta(days=99)
+    )
+    reader = Reader.made(tmp_path / "reader")
+    await asyncio.to_thread(reader.plug_in, owner, "token")
+    pin = tmp_path / "pin"
+    pin.write_text(PIN)
+    pin.chmod(0o600)
+    environment = {name: reader.env[name] for name in ("SOFTHSM2_CONF", "PKCS11SPY", "PKCS11SPY_OUTPUT")}
+    environment["TMPDIR"] = str(tmp_path)
+    await cli("tenant", "add", "acme", "--title", "ACME")
+    added = await cli(
+        "profile", "add-token", "acme", "hsm", "--module", reader.spy, "--pin-file", str(pin), **environment
+    )
+    assert added.status == 0, added.err
+    assert (await cli("profile", "test", "acme", "hsm", **environment)).status == 0
+    assert reader.count("C_Login") == 0
+
+    signer = await cli.run("signer", **environment)
+    try:
+        profile = await db.pool.fetchval("select id from store.profile where backend = 'pkcs11'")
+        ask = DossierPrepared(
+            enrolment=uuid4(), dossier=uuid4(), attempt=1, payload=RegisterPayload(**REGISTER), profile=profile
+        )
+        await prepare(db, ask)
+        (signed,) = await eventually(lambda: told(db, "vn.hoso.dossier.signed.v1"), "the signature", 30)
+        assert (signed["method"], signed["certificate_serial"]) == ("pkcs11", "0A1B2C")
+    finally:
+        assert await signer.stop() == 0
