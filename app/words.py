@@ -63,6 +63,7 @@ def cause_word(cause: str | None, vietnamese: str = "") -> str:
 TEXTS: dict[str, tuple[str, str]] = {
     # --- columns of tables ---
     "col.tenant": ("Khách hàng", "Tenant"),
+    "col.employees": ("Số lao động", "Employees"),
     "col.title": ("Tên", "Title"),
     "col.name": ("Tên", "Name"),
     "col.id": ("Số", "Id"),
