@@ -253,6 +253,7 @@ async def _intake(own: House, kernel: Kernel) -> Wired:
     from app.http_units import router as units_over_http
     from app.room import RoomNeeded
     from hoso.runtime.ids import uuid7
+    from services.intake.reasons import read_reasons
     from services.intake.service import Needs, intake
     from services.intake.vault_sheets import VaultSheets
 
@@ -266,6 +267,7 @@ async def _intake(own: House, kernel: Kernel) -> Wired:
             ApiKeys(own.set_up),
             VaultSheets(own.vault),
             uuid7,
+            read_reasons(own.settings.stop_reasons),
         )
     )
     parts.app.include_router(_set_up_over_http(own, kernel))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app import agent_sentences, esign_sentences, help_mails_vi, help_tasks_vi
+from app import agent_sentences, esign_sentences, help_mails_vi, help_tasks_vi, sheet_sentences
 
 
 def translate(command: Any, path: str = "") -> None:
@@ -98,6 +98,7 @@ COMMANDS: dict[str, str] = {
     **esign_sentences.COMMANDS,
     **help_mails_vi.COMMANDS,
     **help_tasks_vi.COMMANDS,
+    **sheet_sentences.COMMANDS,
 }
 
 OPTIONS: dict[str, str] = {
@@ -160,4 +161,5 @@ OPTIONS: dict[str, str] = {
     **esign_sentences.OPTIONS,
     **help_mails_vi.OPTIONS,
     **help_tasks_vi.OPTIONS,
+    **sheet_sentences.OPTIONS,
 }

@@ -15,8 +15,10 @@ from app.words import text
 from hoso.runtime.failures import HosoError
 
 TRIES = 5
-RESTING = frozenset(("enrolled", "cancelled", "waiting-for-person", "refused-request"))
+RESTING = frozenset(("enrolled", "stopped", "cancelled", "waiting-for-person", "refused-request"))
 """Stages in which nothing more happens by itself."""
+_ENDED = ("failed", "paused", "cancelling", "cancelled")
+"""States of a batch that somebody has to change."""
 
 
 class Intake:
@@ -62,9 +64,37 @@ class Intake:
             after = found["next"]
         return rows
 
-    async def result(self, batch: str) -> bytes:
-        """The result sheet."""
-        return bytes(await self._ask("GET", f"/v1/batches/{batch}/result.xlsx"))
+    async def result(self, batch: str, bad_only: bool = False) -> bytes:
+        """The result sheet, or only its rows to mend."""
+        params = {"bad_only": "true"} if bad_only else {}
+        return bytes(await self._ask("GET", f"/v1/batches/{batch}/result.xlsx", params=params))
+
+    async def batches(self) -> list[dict[str, Any]]:
+        """The hundred newest."""
+        return list((await self._json("GET", "/v1/batches"))["batches"])
+
+    async def say(self, batch: str, order: str, reason: str = "") -> dict[str, Any]:
+        """pause, resume or cancel a batch."""
+        return dict(await self._json("POST", f"/v1/batches/{batch}/{order}", params={"reason": reason}))
+
+    async def attach(self, name: str, data: bytes) -> dict[str, Any]:
+        """Send a file that rows name."""
+        headers = {"Content-Type": "application/octet-stream"}
+        return dict(await self._json("PUT", f"/v1/attachments/{quote(name, safe='')}", data=data, headers=headers))
+
+    async def put_org(self, units: list[dict[str, str]]) -> dict[str, Any]:
+        """Tell units of the organisation."""
+        return dict(await self._json("PUT", "/v1/org/units", json={"units": units}))
+
+    async def org(self) -> list[dict[str, Any]]:
+        """Every unit of the organisation."""
+        units: list[dict[str, Any]] = []
+        after: str | None = ""
+        while after is not None:
+            found = await self._json("GET", "/v1/org/units", params={"after": after, "limit": "1000"})
+            units += found["units"]
+            after = found["next"]
+        return units
 
     async def _json(self, method: str, path: str, **more: Any) -> Any:
         import json
@@ -112,7 +142,7 @@ async def follow(intake: Intake, batch: str, wait: bool, report: Callable[[dict[
     while True:
         standing = await intake.batch(batch)
         report(standing)
-        if standing["state"] == "failed" or (
+        if standing["state"] in _ENDED or (
             standing["state"] == "done" and (not wait or not set(standing["stages"]) - RESTING)
         ):
             return standing

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from app.agent_sentences import AGENT_SENTENCES
 from app.esign_sentences import ESIGN_SENTENCES
 from app.sentences import SENTENCES
+from app.sheet_sentences import SHEET_SENTENCES
 from app.task_sentences import TASK_SENTENCES
 from services.notifier.english import CAUSES_EN
 from services.notifier.words import STAGES
@@ -152,5 +153,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     **SENTENCES,
     **AGENT_SENTENCES,
     **ESIGN_SENTENCES,
+    **SHEET_SENTENCES,
     **TASK_SENTENCES,
 }

@@ -106,6 +106,10 @@ class Settings(BaseSettings):
     rejections: Path | None = Field(
         default=None, description="JSON file that adds to and overrides `hoso/domain/data/rejections.json`."
     )
+    stop_reasons: Path | None = Field(
+        default=None,
+        description='JSON list of the reasons for stopping a provider that sheets may give, `[{"code", "label"}]`, instead of the shipped five.',
+    )
     system_tries: int = Field(
         default=5, ge=1, le=50, description="Attempts of one dossier when the agency answers with a system error."
     )

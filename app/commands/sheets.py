@@ -17,6 +17,8 @@ Url = Annotated[str, typer.Option("--url", help="Where intake's API is. Default:
 KeyFile = Annotated[
     Path, typer.Option("--key-file", metavar="FILE", help="A file with the API key (hoso key add … > FILE).")
 ]
+Batch = Annotated[str, typer.Argument(metavar="BATCH", help="The batch's id, as hoso sheet submit printed it.")]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the record.")]
 
 
 @app.command("template")
@@ -51,9 +53,10 @@ def template(
         ]
         listed(rows, ("key", "column", "required", "example", "help"), json_)
         return
+    from services.intake.reasons import read_reasons
     from services.intake.sheets_out import template as made
 
-    write_bytes(file, made())
+    write_bytes(file, made(read_reasons(settings().stop_reasons)))
     say(text("sheet.template", file=file))
 
 
@@ -70,16 +73,17 @@ def check(
     """
     from hoso.runtime.failures import HosoError
     from services.intake.cells import SheetError
+    from services.intake.reasons import read_reasons
     from services.intake.rows import check_rows
     from services.intake.sheets import read_sheet
 
-    data = read_bytes(file)
+    data, reasons = read_bytes(file), read_reasons(settings().stop_reasons)
     wrong: list[dict[str, Any]] = []
     remarks: list[dict[str, Any]] = []
     rows = bad = 0
     try:
         sheet = read_sheet(data, file.name)
-        for item in check_rows(sheet.rows):
+        for item in check_rows(sheet.rows, reasons):
             rows += 1
             bad += item.checked.form is None
             wrong += [
@@ -125,6 +129,10 @@ def submit(
     request: Annotated[
         str, typer.Option("--request", metavar="KEY", help="Your own Idempotency-Key. Default: a new one.")
     ] = "",
+    attachments: Annotated[
+        Path | None,
+        typer.Option("--attachments", metavar="DIR", help="Send the pdf, docx and xlsx files of this folder first."),
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Send a sheet and follow it until its rows are taken. Rows with errors are told; the others go on.
@@ -135,12 +143,15 @@ def submit(
     """
     from app.sending import Intake, follow
 
-    data, token = read_bytes(file), _token(key_file)
+    data, key = _sheet(file), token(key_file)
+    files = attached_files(attachments, file)
 
     async def job() -> dict[str, Any]:
         from app.progress import progress
 
-        async with Intake(_address(url), token) as intake:
+        async with Intake(address(url), key) as intake:
+            for name, content in files:
+                await intake.attach(name, content)
             batch = await intake.send(data, file.name, request)
             with progress(batch) as report:
                 standing = await follow(intake, str(batch["batch"]), wait, report)
@@ -148,7 +159,7 @@ def submit(
 
     found = asyncio.run(job())
     _summary(found, json_)
-    if found["errors"] or found["state"] != "done" or (wait and set(found["stages"]) - {"enrolled"}):
+    if found["errors"] or found["state"] != "done" or (wait and set(found["stages"]) - {"enrolled", "stopped"}):
         raise typer.Exit(NOTHING)
 
 
@@ -172,30 +183,126 @@ def _summary(found: dict[str, Any], json_: bool) -> None:
 
 @app.command("result")
 def result(
-    batch: Annotated[str, typer.Argument(metavar="BATCH", help="The batch's id, as hoso sheet submit printed it.")],
+    batch: Batch,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the result sheet is written.")],
     key_file: KeyFile,
     url: Url = "",
+    bad_only: Annotated[bool, typer.Option("--bad-only", help="Only the rows that are to be mended.")] = False,
 ) -> None:
-    """Fetch your sheet with what became of each row beside it. It may be sent in again.
+    """Fetch your sheet with what became of each row behind it, the cells to mend coloured. It may be sent in again.
 
     Example: hoso sheet result 0192f0c1-7c1e-7000-8000-000000000001 result.xlsx --key-file acme.key
     """
     from app.sending import Intake
 
-    id_, token = read_uuid(batch), _token(key_file)
+    id_, key = read_uuid(batch), token(key_file)
 
     async def job() -> bytes:
-        async with Intake(_address(url), token) as intake:
-            return await intake.result(str(id_))
+        async with Intake(address(url), key) as intake:
+            return await intake.result(str(id_), bad_only)
 
     write_bytes(file, asyncio.run(job()))
     say(text("sheet.result", file=file))
 
 
-def _token(file: Path) -> str:
+@app.command("list")
+def list_(key_file: KeyFile, url: Url = "", json_: Json = False) -> None:
+    """Your batches, the newest first. Exit 1 when there is none.
+
+    Example: hoso sheet list --key-file acme.key
+    """
+    from app.sending import Intake
+
+    async def job() -> list[dict[str, Any]]:
+        async with Intake(address(url), token(key_file)) as intake:
+            return await intake.batches()
+
+    listed(asyncio.run(job()), ("batch", "filename", "at", "state", "rows_done", "rows", "actor"), json_)
+
+
+@app.command("pause")
+def pause(batch: Batch, key_file: KeyFile, url: Url = "", reason: Reason = "", json_: Json = False) -> None:
+    """Let the rows of a batch that nobody has come to wait. What was handed over goes on.
+
+    Example: hoso sheet pause 0192f0c1-7c1e-7000-8000-000000000001 --key-file acme.key
+    """
+    _order(batch, "pause", key_file, url, reason, json_)
+
+
+@app.command("resume")
+def resume(batch: Batch, key_file: KeyFile, url: Url = "", reason: Reason = "", json_: Json = False) -> None:
+    """Go on with a batch that was paused, or that failed.
+
+    Example: hoso sheet resume 0192f0c1-7c1e-7000-8000-000000000001 --key-file acme.key
+    """
+    _order(batch, "resume", key_file, url, reason, json_)
+
+
+@app.command("cancel")
+def cancel(batch: Batch, key_file: KeyFile, url: Url = "", reason: Reason = "", json_: Json = False) -> None:
+    """Give a batch up: no further row is begun, and its open enrolments are cancelled.
+
+    What was filed at the agency runs to its outcome there. Not to be taken back; the sheet may be sent in again.
+
+    Example: hoso sheet cancel 0192f0c1-7c1e-7000-8000-000000000001 --key-file acme.key --reason "wrong file"
+    """
+    _order(batch, "cancel", key_file, url, reason, json_)
+
+
+def _order(batch: str, order: str, key_file: Path, url: str, reason: str, json_: bool) -> None:
+    from app.sending import Intake
+
+    id_, key = read_uuid(batch), token(key_file)
+
+    async def job() -> dict[str, Any]:
+        async with Intake(address(url), key) as intake:
+            return await intake.say(str(id_), order, reason)
+
+    found = asyncio.run(job())
+    if json_:
+        as_json(found)
+    else:
+        say(text("sheet.ordered", batch=found["batch"], state=text(f"sheet.state.{found['state']}")))
+
+
+def attached_files(folder: Path | None, sheet: Path) -> list[tuple[str, bytes]]:
+    """The files of a folder that may travel, by name; not the sheet itself. Raises HosoError."""
+    from hoso.dossiers.attachments import media
+    from hoso.dossiers.writing import InvalidDossier
+    from hoso.runtime.failures import HosoError
+
+    if folder is None:
+        return []
+    if not folder.is_dir():
+        raise HosoError(text("file.unreadable", file=folder, why="not a directory"))
+    found = []
+    for file in sorted(folder.iterdir()):
+        if file.suffix.lower() in (".pdf", ".docx", ".xlsx") and file.is_file() and file.resolve() != sheet.resolve():
+            data = read_bytes(file)
+            try:
+                media(file.name, data)
+            except InvalidDossier as error:
+                raise HosoError(str(error)) from error
+            found.append((file.name, data))
+    return found
+
+
+def _sheet(file: Path) -> bytes:
+    """A sheet that is not too large to be sent. Raises HosoError."""
+    from hoso.runtime.failures import HosoError
+    from services.intake.cells import MAX_BYTES
+
+    data = read_bytes(file)
+    if len(data) > MAX_BYTES:
+        raise HosoError(text("sheet.too-large", file=file, size=len(data) >> 20, most=MAX_BYTES >> 20))
+    return data
+
+
+def token(file: Path) -> str:
+    """The API key in a file. Raises HosoError."""
     return read_bytes(file).decode("utf-8", "replace").strip()
 
 
-def _address(url: str) -> str:
+def address(url: str) -> str:
+    """Where intake's API is."""
     return url.rstrip("/") or f"http://{settings().http}"
