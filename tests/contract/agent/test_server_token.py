@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
+from agent.state import State
 from hoso.runtime.failures import Transient
 from services.signer.keys.pkcs11 import Pkcs11Keys, Pkcs11KeySigner, TokenPlace
 from services.signer.keys.port import SignatureAsk, Signatures, UnusableKey, Waiting
@@ -78,10 +79,15 @@ async def test_a_wrong_pin_is_tried_once_whatever_restarts(server: Server) -> No
         assert (answer.reason, f"--state {server.folder}" in answer.text) == ("pin-suspect", True)
     assert server.reader.count("C_Login") == 1
 
-    from agent.state import State
 
+async def test_once_a_person_has_mended_the_pin_the_same_process_goes_on(server: Server) -> None:
+    signer = server.signer(WRONG_PIN)
+    for _ in range(3):
+        assert isinstance(await signer.sign("a", asked()), Waiting)
+    (server.folder / f"pin-{WRONG_PIN}").write_text(PIN)
     State(server.folder / "tokens").pins_are_good()
-    assert isinstance(await server.signer().sign("a", asked()), Signatures)
+    assert isinstance(await signer.sign("a", asked()), Signatures)
+    assert server.reader.count("C_Login") == 2
 
 
 async def test_a_token_pulled_out_is_awaited(server: Server, token: Path) -> None:
