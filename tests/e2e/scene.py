@@ -77,10 +77,10 @@ class Document:
         }
 
     @property
-    def signature(self) -> str:
-        """The value of its signature."""
+    def signed_at(self) -> str:
+        """When it was signed, as its signature says: the same words signed again have the same signature value."""
         root = etree.fromstring(self.data, etree.XMLParser(resolve_entities=False, no_network=True))
-        return str(root.findtext(".//{http://www.w3.org/2000/09/xmldsig#}SignatureValue"))
+        return str(root.findtext(".//{*}SigningTime"))
 
 
 class Scene:
@@ -261,6 +261,22 @@ class Scene:
             assert time.monotonic() - began < PATIENCE_S, await self.story(branch)
             await asyncio.sleep(0.1)
 
+    async def warned(self, branch: Branch) -> None:
+        """Until a reminder that is due now has had its say."""
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                async with self.town.arena.open() as own:
+                    due = await own.db.pool.fetchval(
+                        "select min(due) from log.timer where correlation::text = $1", branch.enrolment
+                    )
+                if (due is None or due > await self.now()) and await self._busy(branch) != "working":
+                    return
+            except AWAY:
+                pass
+            assert time.monotonic() < until, await self.story(branch)
+            await asyncio.sleep(0.1)
+
     async def pass_time(self, delta: timedelta) -> None:
         """Move the world's clock."""
         await self.town.arena.jump(delta)
@@ -409,11 +425,16 @@ class Scene:
             await asyncio.sleep(0.1)
 
     async def answer(self, branch: Branch, answer: str, value: str | None = None, **more: Any) -> None:
-        """Answer the open task over HTTP, as the person it waits for."""
+        """Answer the open task over HTTP, as the person it waits for, and see the enrolment go on."""
         task = await self.task(branch)
+        before = (await self.view(branch)).get("at")
         body = {"answer": answer, "reason": "kịch bản", **({"value": value} if value else {}), **more}
         status, said = await self.http(branch.tenant, "POST", f"/v1/tasks/{task['task']}/answer", body)
         assert status < 300, said
+        until = time.monotonic() + PATIENCE_S
+        while (await self.view(branch)).get("at") == before:
+            assert time.monotonic() < until, f"{answer} changed nothing\n{await self.story(branch)}"
+            await asyncio.sleep(0.05)
 
     async def restop(self, branch: Branch, provider: str) -> None:
         """As the person a refused stop waits for: have it filed again. Gateway and mail say it in either order, so he may be
