@@ -64,7 +64,7 @@ POLLS = {
     "tests/simulator/agency.py",
     "tests/simulator/test_process.py",
 }
-TOOLS = ("tests/chaos/", "tests/support/")
+TOOLS = ("tests/chaos/", "tests/support/", "tests/e2e/scene.py", "tests/e2e/looks.py")
 """Programs that drive the world from outside; they are no tests."""
 
 
