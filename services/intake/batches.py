@@ -11,6 +11,7 @@ order they came. What cannot go on fails with a sentence, and the others go on.
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import json
 import logging
@@ -337,5 +338,7 @@ async def _write_rows(tx: Tx, batch: UUID, chunk: Sequence[CheckedRow], outcomes
 def read_upload(data: bytes, filename: str) -> tuple[int, tuple[str, ...]]:
     """How many data rows a sheet has, and its notes. Raises SheetError. Slow for big sheets: run it in a thread."""
     sheet = read_sheet(data, filename)
-    rows = sum(1 for _ in sheet.rows)
-    return rows, tuple(sheet.notes)
+    rows, notes = sum(1 for _ in sheet.rows), sheet.notes
+    del sheet
+    gc.collect()  # a workbook and its pages hold each other: a big one would stay until the collector comes by
+    return rows, tuple(notes)
