@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "notify": "Thư cho người phụ trách ở mỗi mốc và mỗi việc, gom lại.",
     "notify set": 'Ai nhận thư về các mốc và việc của một khách hàng. Ghi lại là thay; --to "" là thôi gửi.',
     "notify list": "Ai được báo, bao nhiêu thư đang chờ hay bị từ chối. Mã kết thúc 1 khi không có ai.",
+    "unit checklist": "Năm bước của một đơn vị: tổ chức, khai báo, chữ ký số, đăng ký, lao động. Mã kết thúc 1 khi không có.",
     "tasks assign": "Giao một việc cho một người. Việc vẫn mở cho đến khi được trả lời, hoặc tự xong.",
     "form": "Tờ khai in ra giấy: một hồ sơ thành PDF, TK3-TS của nơi chỉ nhận giấy, nhiều tờ thành một tệp.",
     "form print": "In hồ sơ mới nhất của một đăng ký; đơn vị nộp giấy: tờ khai TK3-TS, để ký tay và gửi đi.",
@@ -50,4 +51,5 @@ OPTIONS: dict[str, str] = {
     "thường là hộp thư mà hoso đọc.",
     "vi or en.": "vi hoặc en.",
     "What happens within it goes into one mail, e.g. 5m.": "Những gì xảy ra trong khoảng này vào chung một thư, ví dụ 5m.",
+    "The unit's code, branch id, org unit id or id.": "Mã đơn vị, mã chi nhánh, mã tổ chức hoặc số của đơn vị.",
 }

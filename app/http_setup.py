@@ -23,6 +23,7 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
@@ -35,17 +36,18 @@ from app.http_bodies import Cancellation, NewAnswer, NewKey, NewMailbox, describ
 from app.http_esign import add_esign
 from app.http_events import add_events
 from app.http_refusals import done
-from app.http_tasks import add_tasks
+from app.http_tasks import add_tasks, task_json
 from app.probing import probe_mailbox, probe_profile
 from app.remote_signing import remote
-from app.telling import told
+from app.story import attempts, story
 from hoso.settings import Settings
 from hoso.setup.registry import MailboxSettings, SetUp
 from hoso.store.vault import Vault
 from services.intake.gate import gate
 from services.intake.ports import Keys, Principal
 from services.intake.problems import Problem, not_found
-from services.ops import views
+from services.ops import checklist_views, task_views, views
+from services.ops.checklist import as_shown
 
 SETUP, READ = "setup", "read"
 MAX_PKCS12 = 256 * 1024
@@ -306,7 +308,24 @@ def _enrolments(made: APIRouter, counter: Counter, setter: Any, reader: Any) -> 
             if not found:
                 raise not_found("hồ sơ đăng ký")
             events = await views.timeline(db, enrolment)
-        return {"enrolment": str(enrolment), "stage": found[0]["stage"], "timeline": _told(events)}
+            tasks = await task_views.of_enrolment(db, enrolment)
+        return {
+            "enrolment": str(enrolment),
+            "stage": found[0]["stage"],
+            "timeline": _told(events),
+            "attempts": jsonable_encoder(attempts("vi", events)),
+            "tasks": [task_json(row) for row in tasks],
+        }
+
+    @made.get("/enrolments/{enrolment}/checklist")
+    async def get_checklist(enrolment: UUID, who: Principal = reader) -> dict[str, Any]:
+        """The five steps of the unit, each with its state, and how far they are together, in per cent."""
+        async with _connection(counter.pool) as db:
+            found = await views.find(db, str(enrolment), who.tenant)
+            made_of = await checklist_views.of_enrolment(db, enrolment, counter.now()) if found else None
+        if made_of is None:
+            raise not_found("hồ sơ đăng ký")
+        return {"enrolment": str(enrolment), **as_shown(made_of)}
 
 
 def _connection(pool: Any) -> AbstractAsyncContextManager[Any]:
@@ -320,9 +339,11 @@ def _told(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             "at": row["at"].isoformat(),
             "type": row["type"],
             "event": str(row["event"]),
-            "text": told("vi", row["type"], row["data"]),
+            "who": row["who"],
+            "text": row["text"],
+            "details": row["details"],
         }
-        for row in events
+        for row in story("vi", events)
     ]
 
 

@@ -13,6 +13,7 @@ import typer
 
 from app.commands import (
     agents,
+    checklists,
     clocks,
     enrolments,
     heldunits,
@@ -41,6 +42,7 @@ _PLAIN: dict[str, Any] = {
     "pretty_exceptions_enable": False,
     "add_completion": False,
 }
+checklists.register(units.app)
 GROUPS = {
     "tenant": tenants.app,
     "key": keys.app,

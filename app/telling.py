@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from app.words import Language, in_language
 from schemas import events as e
 from schemas.envelope import Fact
+from services.notifier.english import CAUSES_EN
 
+VIETNAM = timezone(timedelta(hours=7))
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 KINDS = {
     "register": ("đăng ký (04/ĐK-IVAN)", "registration (04/ĐK-IVAN)"),
     "change": ("thay đổi (05/SĐ-IVAN)", "change (05/SĐ-IVAN)"),
@@ -23,8 +28,8 @@ _SENTENCES: dict[type[Fact], tuple[str, str]] = {
         "{actor} asked for {unit} (request {request})",
     ),
     e.EnrolmentAnswered: (
-        "{actor} trả lời việc “{cause}”: {answer} {value} {because}",
-        "{actor} answered '{cause}': {answer} {value} {because}",
+        "{actor} trả lời{about}: {answer} {value} {because}",
+        "{actor} answered{about}: {answer} {value} {because}",
     ),
     e.CertificateReplaced: (
         "{actor} thay chứng thư số của chữ ký số đang dùng: cần nộp hồ sơ thay đổi",
@@ -59,8 +64,8 @@ _SENTENCES: dict[type[Fact], tuple[str, str]] = {
     ),
     e.RosterAsked: ("Hỏi danh sách lao động", "Employees asked for"),
     e.DossierReceived: (
-        "Cơ quan BHXH đã nhận hồ sơ {kind}, lần {attempt}: giao dịch {transaction}, số hồ sơ {number}",
-        "The agency has it: {kind}, attempt {attempt}: transaction {transaction}, number {number}",
+        "Cơ quan BHXH đã nhận hồ sơ {kind}, lần {attempt}: giao dịch {transaction}{numbered}",
+        "The agency has it: {kind}, attempt {attempt}: transaction {transaction}{numbered}",
     ),
     e.DossierDecided: (
         "Cơ quan BHXH {decision} hồ sơ {kind}, lần {attempt}: {code} {text}",
@@ -110,7 +115,7 @@ _SENTENCES: dict[type[Fact], tuple[str, str]] = {
     e.UnitCodeNoted: ("Đã ghi mã đơn vị {unit_code} {held}", "The unit code {unit_code} is noted {held}"),
     e.EnrolmentWarned: ("Cảnh báo: {message}", "Warning: {message}"),
     e.ReminderDue: ("Hết giờ chờ: {name}, lần {attempt}", "A wait is over: {name}, attempt {attempt}"),
-    e.EnrolmentProgressed: ("→ {stage} {message}", "→ {stage} {message}"),
+    e.EnrolmentProgressed: ("→ {stage}: {message}", "→ {stage}: {message}"),
     e.RequestRefused: ("Yêu cầu {request} không được nhận: {errors}", "Request {request} was not taken: {errors}"),
     e.NoteTaken: (
         "Ghi lại: {event} không hợp với bước {state}, không thay đổi gì",
@@ -118,6 +123,38 @@ _SENTENCES: dict[type[Fact], tuple[str, str]] = {
     ),
 }
 SENTENCES: dict[str, tuple[str, str]] = {fact.TYPE: pair for fact, pair in _SENTENCES.items()}
+STEPS: dict[str, tuple[str, str]] = {
+    "accepted": ("chấp nhận", "accepted"),
+    "refused": ("từ chối", "refused"),
+    "failed": ("không được", "failed"),
+    "mail-accepted": ("thư: chấp nhận", "mail: accepted"),
+    "mail-refused": ("thư: từ chối", "mail: refused"),
+    "code": ("đã có mã kích hoạt", "the code came"),
+    "under-way": ("đang làm", "under way"),
+    "activated": ("đã kích hoạt", "activated"),
+    "wrong-code": ("mã không đúng", "wrong code"),
+    "expired": ("mã hết hạn", "code expired"),
+    "unknown": ("không rõ", "unknown"),
+    "unsupported": ("cổng này không kích hoạt được", "this gateway cannot activate"),
+    "processing": ("đang giải quyết", "being processed"),
+    "absent": ("không có hồ sơ này", "no such filing"),
+    "matched": ("đã tìm được hồ sơ của nó", "matched"),
+    "assigned": ("đã được gán", "assigned"),
+    "set-aside": ("bỏ qua", "set aside"),
+    "several": ("hợp với nhiều hồ sơ", "fits several"),
+    "nobody": ("chưa hợp với hồ sơ nào", "fits nobody"),
+    "quarantined": ("người gửi không xác thực được", "its sender is not believed"),
+    "unreadable": ("không đọc hiểu chắc chắn được", "not understood for certain"),
+    "stop-mail": ("thư kết quả ngừng", "the stop mail"),
+    "activation-mail": ("thư mã kích hoạt", "the activation mail"),
+    "code-expiry": ("mã kích hoạt sắp hết hạn", "the code ends soon"),
+    "decision": ("việc chờ người đã lâu", "a task waits long"),
+    "result": ("kết quả của cán bộ BHXH", "the officer's answer"),
+    "ladder": ("chưa có thư, bước kiểm tra tiếp theo", "no mail yet, the next look"),
+    "paper": ("hồ sơ giấy chưa có mã", "the paper form brought no code"),
+}
+"""Words of outcomes, whys and waits, as people read them."""
+_WORDS = ("outcome", "status", "how", "why", "name")
 _AWAITED = {
     "approval": ("chờ phê duyệt", "an approval"),
     "agent-offline": ("máy giữ USB Token chưa kết nối", "the token's agent is offline"),
@@ -125,6 +162,8 @@ _AWAITED = {
     "pin-suspect": ("mã PIN không được nhận", "the PIN was not taken"),
     "login": ("dịch vụ ký từ xa cần xác thực lại", "the remote service wants a new log-in"),
 }
+_ABOUT = (" việc “{cause}”", " '{cause}'")
+_NUMBERED = (", số hồ sơ {number}", ", number {number}")
 _FOREIGN = ("– mã này cần được đối chiếu trước", "– it has to be verified first")
 _DECISIONS = {True: ("chấp nhận", "accepted"), False: ("từ chối", "refused")}
 
@@ -142,6 +181,9 @@ def told(chosen: Language, type_: str, data: str | Mapping[str, Any]) -> str:
     fact: Mapping[str, Any] = json.loads(data) if isinstance(data, str) else data
     place = 1 if chosen == "en" else 0
     said = _Said({key: _plain(value) for key, value in fact.items() if isinstance(value, str | int | list)})
+    for name in _WORDS:
+        if fact.get(name) in STEPS:
+            said[name] = STEPS[fact[name]][place]
     kind = fact.get("kind") or (fact.get("payload") or {}).get("kind")
     if kind in KINDS:
         said["kind"] = KINDS[kind][place]
@@ -150,8 +192,13 @@ def told(chosen: Language, type_: str, data: str | Mapping[str, Any]) -> str:
             said["decision"] = _DECISIONS[bool(fact[name])][place]
     if type_ == e.SignatureAwaited.TYPE:
         said["waiting"] = _AWAITED[fact["reason"]][place]
-    if type_ == e.EnrolmentAnswered.TYPE and fact.get("reason"):
-        said["because"] = f"({fact['reason']})"
+    if type_ == e.EnrolmentAnswered.TYPE:
+        said["because"] = f"({fact['reason']})" if fact.get("reason") else ""
+        said["about"] = _ABOUT[place].format(cause=fact["cause"]) if fact.get("cause") else ""
+    if fact.get("number"):
+        said["numbered"] = _NUMBERED[place].format(number=fact["number"])
+    if chosen == "en" and fact.get("stage") == "waiting-for-person":
+        said["message"] = CAUSES_EN.get(fact.get("cause") or "", said["message"])
     if fact.get("foreign"):
         said["held"] = _FOREIGN[place]
     if "stage" in fact:
@@ -163,8 +210,15 @@ def told(chosen: Language, type_: str, data: str | Mapping[str, Any]) -> str:
         )
     if type_ == e.EnrolmentAnswered.TYPE and said["answer"] == "profile":
         said["value"] = ""  # an id says nothing to people
-    return " ".join(pair[place].format_map(said).split()).rstrip(" :,")
+    return " ".join(pair[place].format_map(said).split()).replace(" )", ")").rstrip(" :,")
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, str) and _TIME.fullmatch(value):
+        return when(value)
     return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def when(written: str) -> str:
+    """A time of an event, in Vietnam."""
+    return f"{datetime.fromisoformat(written).astimezone(VIETNAM):%d/%m/%Y %H:%M:%S}"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.commands.answering import Answer, ArrivedAt, Reason, Value, for_everybody, given, in_words
-from app.commands.opening import Actor, reading
-from app.commands.showing import Json, as_json, cell, listed, negative, say, table, warn
-from app.words import cause_word, language, stage_word, text
+from app.commands.opening import Actor, reading, world_now
+from app.commands.showing import Json, as_json, listed, negative, say, warn
+from app.words import language, stage_word, text
 
 if TYPE_CHECKING:
     from app.house import House
@@ -52,63 +52,42 @@ def list_(
 
 @app.command("show")
 def show(id_: Id, json_: Json = False) -> None:
-    """One enrolment: where it stands, and everything that happened to it. Exit 1 when there is none.
+    """One enrolment as a story: where it stands, what is to be done, its steps, attempts, tasks, and everything that happened.
+
+    Exit 1 when there is none.
 
     Example: hoso enrolment show TZ1234Z
     """
 
-    async def job(db: Any, _: Settings) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        from services.ops import views
+    async def job(db: Any, _: Settings) -> tuple[list[dict[str, Any]], Any, Any, Any]:
+        from services.ops import checklist_views, task_views, views
 
         found = await views.find(db, id_)
-        return found, await views.timeline(db, found[0]["enrolment"]) if found else []
+        if not found:
+            return [], None, None, None
+        one = found[0]["enrolment"]
+        made = await checklist_views.of_enrolment(db, one, await world_now(db))
+        return found, await views.timeline(db, one), await task_views.of_enrolment(db, one), made
 
-    found, events = reading(job)
+    found, events, tasks, made = reading(job)
     if not found:
         if json_:
             as_json(None)
         warn(text("enrolment.none", id=id_))
         negative()
-    from app.telling import told
 
-    told_rows = [{**row, "what": told(language(), row["type"], row["data"])} for row in events]
+    from app.story import attempts, story
+    from services.ops.checklist import as_shown
+
+    told_rows = story(language(), events)
+    tried = attempts(language(), events)
     if json_:
-        import json
-
-        as_json(
-            {
-                **found[0],
-                "others": [row["enrolment"] for row in found[1:]],
-                "timeline": [{**row, "data": json.loads(row["data"])} for row in told_rows],
-            }
-        )
+        more = {"others": [row["enrolment"] for row in found[1:]], "checklist": as_shown(made)}
+        as_json({**found[0], **more, "attempts": tried, "tasks": tasks, "timeline": told_rows})
         return
-    _facts(found[0])
-    if len(found) > 1:
-        say(text("enrolment.others", ids=", ".join(str(row["enrolment"]) for row in found[1:])))
-    say()
-    table(told_rows, ("at", "what"), text("enrolment.timeline"))
+    from app.commands.stories import tell
 
-
-def _facts(row: dict[str, Any]) -> None:
-    lines = {
-        "enrolment": row["enrolment"],
-        "tenant": row["tenant"],
-        "unit_code": row["unit_code"],
-        "name": row["name"],
-        "stage": stage_word(row["stage"]),
-        "cause": row["cause"],
-        "message": cause_word(row["cause"], row["message"]),
-        "number": row["number"],
-        "employees": row["employees"],
-        "changed_at": row["changed_at"],
-    }
-    for key, value in lines.items():
-        if value not in (None, ""):
-            say(f"{text('col.' + key)}: {cell(value)}")
-    command = answer_command(row)
-    if command:
-        say(f"{text('col.command')}: {command}")
+    tell(found, told_rows, tried, tasks, made, answer_command(found[0]))
 
 
 def answer_command(row: dict[str, Any]) -> str:

@@ -75,8 +75,8 @@ def show(id_: Id, json_: Json = False) -> None:
     candidates = found["detail"].get("candidates", [])
     if candidates:
         say()
-        numbered = [{**one, "number": number} for number, one in enumerate(candidates, 1)]
-        table(numbered, ("number", "enrolment", "unit_code", "unit_name", "attempt"), text("task.candidates"))
+        numbered = [{**one, "place": number} for number, one in enumerate(candidates, 1)]
+        table(numbered, ("place", "enrolment", "unit_code", "unit_name", "attempt"), text("task.candidates"))
     command = answer_line(found)
     if command:
         say()

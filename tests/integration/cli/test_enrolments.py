@@ -87,7 +87,7 @@ async def test_looking(cli: Cli, db: Database) -> None:
     )
     shown = await cli("enrolment", "show", "tz1234z")
     assert shown.status == 0, shown.err
-    assert "The agency refused it: registration (04/ĐK-IVAN), attempt 1: CE007" in shown.out
+    assert "the agency      refused it: registration (04/ĐK-IVAN), attempt 1: CE007" in shown.out
     assert f"hoso enrolment answer {enrolment} provider …" in shown.out
     found = (await cli("enrolment", "show", str(enrolment), "--json")).json
     assert found["timeline"][0]["data"]["code"] == "CE007"
