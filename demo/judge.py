@@ -22,8 +22,11 @@ OPEN_STAGES = frozenset(
         "filed",
         "stopping",
         "awaiting-stop-mail",
+        "waiting-for-turn",
         "awaiting-code",
         "activating",
+        "agency-review",
+        "changing",
         "fetching-employees",
     ]
 )
@@ -39,6 +42,8 @@ class Findings:
     rejected_rows: int = 0
     enrolled: int = 0
     waiting_for_person: int = 0
+    stopped: int = 0
+    """Only their stop was asked for, and it is done."""
     cancelled: int = 0
     open: int = 0
     lost: list[str] = field(default_factory=list)
@@ -171,9 +176,7 @@ async def _says_why(db: Any, row: Any) -> bool:
 
 
 async def _stages(f: Findings, agency: sqlite3.Connection, db: Any, accepted: Mapping[Any, Any]) -> None:
-    active = {
-        r["unit_code"] for r in agency.execute("select unit_code from units where active_transaction is not null")
-    }
+    active = _active(agency)
     codes = {r["enrolment"]: r["unit_code"] for r in await db.fetch("select enrolment, unit_code from ops.enrolment")}
     stages: Counter[str] = Counter()
     for enrolment, row in accepted.items():
@@ -183,10 +186,12 @@ async def _stages(f: Findings, agency: sqlite3.Connection, db: Any, accepted: Ma
             continue
         stages["open" if stage in OPEN_STAGES else stage] += 1
         if stage == "enrolled" and codes.get(enrolment) not in active:
-            f.faults.append(f"{codes.get(enrolment)} is called enrolled; the agency does not know it as active")
+            f.faults.append(
+                f"{codes.get(enrolment)} is called enrolled ({enrolment}); the agency does not know it as active"
+            )
     f.enrolled, f.waiting_for_person = stages["enrolled"], stages["waiting-for-person"]
-    f.cancelled, f.open = stages["cancelled"], stages["open"]
-    missing = f.accepted - f.enrolled - f.waiting_for_person - f.cancelled - f.open
+    f.stopped, f.cancelled, f.open = stages["stopped"], stages["cancelled"], stages["open"]
+    missing = f.accepted - f.enrolled - f.waiting_for_person - f.stopped - f.cancelled - f.open
     if missing:
         f.lost.append(f"{missing} accepted enrolments are in no stage")
     if await db.fetchval("select to_regclass('enrolment.state')") is not None:
@@ -194,6 +199,21 @@ async def _stages(f: Findings, agency: sqlite3.Connection, db: Any, accepted: Ma
         units = await db.fetchval("select count(distinct unit) from ops.enrolment")
         if states < units:
             f.lost.append(f"{units} units have enrolments, {states} have a state")
+
+
+def _active(agency: sqlite3.Connection) -> set[str]:
+    """The units that the agency has on the service with us."""
+    return {r["unit_code"] for r in agency.execute("select unit_code from units where active_transaction is not null")}
+
+
+async def _members(agency: sqlite3.Connection, db: Any) -> list[str]:
+    """Whoever is called enrolled is active at the agency, also those nobody sent in a sheet."""
+    active = _active(agency)
+    return [
+        f"{r['unit_code']} is called enrolled ({r['enrolment']}); the agency does not know it as active"
+        for r in await db.fetch("select enrolment, unit_code from ops.enrolment where stage = 'enrolled'")
+        if r["unit_code"] not in active
+    ]
 
 
 async def _books(agency: sqlite3.Connection, db: Any) -> list[str]:
@@ -228,6 +248,7 @@ async def judge_everything(
     """The chaos suite's judge: all of the above over all requests, and mails, secrets and the log's own books."""
     f = await judge(agency, db)
     f.lost += await _requests(db)
+    f.faults += [fault for fault in await _members(agency, db) if fault not in f.faults]
     f.faults += await books_of_the_log(db)
     f.faults += await unplaced_mails(agency, db, opened)
     f.faults += await leaks(agency, db, folder, secrets)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-SCHEMAS = ("log", "ops", "intake", "enrolment", "submitter", "mail_watcher")
+SCHEMAS = ("log", "ops", "intake", "enrolment", "signer", "submitter", "mail_watcher", "notifier")
 _MESSAGE_ID = re.compile(rb"^message-id:\s*(<[^>\r\n]+>)", re.IGNORECASE | re.MULTILINE)
 Open = Callable[[UUID], Awaitable[bytes]]
 
@@ -34,14 +34,16 @@ async def unplaced_mails(agency: sqlite3.Connection, db: Any, opened: Open) -> l
         f"mail {r['id']} was matched and told {r['n']} times"
         for r in await db.fetch(
             "select data->>'mail' as id, count(*) as n from ops.timeline where type in "
-            "('vn.hoso.mail.activation-code-arrived.v1', 'vn.hoso.mail.stop-result-arrived.v1') group by 1 having count(*) > 1"
+            "('vn.hoso.mail.activation-code-arrived.v1', 'vn.hoso.mail.stop-result-arrived.v1', "
+            "'vn.hoso.mail.change-result-arrived.v1', 'vn.hoso.mail.unit-code-result-arrived.v1') group by 1 having count(*) > 1"
         )
     ]
     found += [
         f"mailbox {r['mailbox']}: its cursor stands at {r['uid']}, behind mail {r['most']} that was recorded"
         for r in await db.fetch(
             "select c.mailbox, c.uid, max(m.uid) as most from mail_watcher.mailbox_cursor c "
-            "join mail_watcher.mail m on m.mailbox = c.mailbox and m.uidvalidity = c.uidvalidity group by 1, 2 having max(m.uid) > c.uid"
+            "join mail_watcher.mail m on m.mailbox = c.mailbox and m.uidvalidity = c.uidvalidity and m.folder = c.folder "
+            "group by 1, 2 having max(m.uid) > c.uid"
         )
     ]
     return found

@@ -25,8 +25,14 @@ class Seen:
     faults: list[str] = field(default_factory=list)
     times: Counter[tuple[Any, ...]] = field(default_factory=Counter)
     codes: set[str] = field(default_factory=set)
+    kinds: dict[str, str] = field(default_factory=dict)
+    """Dossier -> kind, of what was filed."""
     stop_stands: bool = False
+    stop_done: bool = False
+    released: bool = False
+    """The first-time dossier is with the officer."""
     activated: bool = False
+    """The unit is on the service: by an activated registration, or by the change that makes its new code effective."""
     ended: str = ""
 
     def fault(self, text: str) -> None:
@@ -64,10 +70,17 @@ def _signed(seen: Seen, data: dict[str, Any]) -> None:
 def _filing_asked(seen: Seen, data: dict[str, Any]) -> None:
     seen.after("DossierSigned", "FilingAsked", data, *ATTEMPT)
     seen.once("FilingAsked", data, *ATTEMPT)
-    if data["kind"] == "register" and seen.stop_stands:
+    kind = seen.kinds[data["dossier"]] = data["kind"]
+    if kind == "register" and seen.stop_stands:
         seen.fault(f"a registration was filed (dossier {data['dossier']}) while a stop stood unanswered")
-    seen.stop_stands = data["kind"] == "stop"
-    if seen.ended:
+    if kind == "first_code" and not data.get("own_address"):
+        seen.after("TurnGranted", "FilingAsked of a first-time dossier", data, "dossier")
+    if kind == "change" and not (seen.activated or seen.times["UnitCodeNoted",]):
+        seen.fault(
+            f"a change was filed (dossier {data['dossier']}) of a unit that is not on the service and has no new code"
+        )
+    seen.stop_stands = kind == "stop"
+    if seen.ended and not (seen.ended == "enrolled" and kind == "change"):
         seen.fault(f"FilingAsked after it was {seen.ended}")
 
 
@@ -86,6 +99,11 @@ def _decided(seen: Seen, data: dict[str, Any]) -> None:
     seen.once("DossierDecided", data, *ATTEMPT)
     if data["kind"] == "stop" and not data["accepted"]:
         seen.stop_stands = False  # already stopped, or a person says how to go on
+        seen.stop_done = True
+    if data["kind"] == "change" and data["accepted"]:
+        seen.activated = True
+    if data["kind"] == "first_code" and data["accepted"]:
+        seen.released = True
 
 
 def _uncertain(seen: Seen, data: dict[str, Any]) -> None:
@@ -96,6 +114,25 @@ def _uncertain(seen: Seen, data: dict[str, Any]) -> None:
 def _stop_result(seen: Seen, data: dict[str, Any]) -> None:
     seen.after("FilingAsked", "StopResultArrived", data, *ATTEMPT)
     seen.stop_stands = False if data["accepted"] else seen.stop_stands
+    seen.stop_done = seen.stop_done or data["accepted"]
+
+
+def _change_result(seen: Seen, data: dict[str, Any]) -> None:
+    seen.after("FilingAsked", "ChangeResultArrived", data, *ATTEMPT)
+    seen.activated = seen.activated or data["accepted"]
+
+
+def _unit_code_result(seen: Seen, data: dict[str, Any]) -> None:
+    seen.after("FilingAsked", "UnitCodeResultArrived", data, *ATTEMPT)
+    seen.released = seen.released or data["granted"]  # his mail may be faster than our word about the activation
+
+
+def _turn(seen: Seen, data: dict[str, Any]) -> None:
+    seen.once("TurnGranted", data, "dossier")
+
+
+def _noted(seen: Seen, data: dict[str, Any]) -> None:
+    seen.times["UnitCodeNoted",] += 1
 
 
 def _code(seen: Seen, data: dict[str, Any]) -> None:
@@ -113,7 +150,16 @@ def _activation_asked(seen: Seen, data: dict[str, Any]) -> None:
 def _activation_answered(seen: Seen, data: dict[str, Any]) -> None:
     seen.after("ActivationAsked", "ActivationAnswered", data, "go")
     seen.once("ActivationAnswered", data, "go")
-    seen.activated = seen.activated or data["outcome"] == "activated"
+    if data["outcome"] == "activated":
+        _let_in(seen, data["dossier"])
+
+
+def _let_in(seen: Seen, dossier: str) -> None:
+    """What an activation does: it enrols a registered unit, and only releases a first-time dossier (B14)."""
+    if seen.kinds.get(dossier) == "first_code":
+        seen.released = True
+    else:
+        seen.activated = True
 
 
 def _roster_asked(seen: Seen, data: dict[str, Any]) -> None:
@@ -128,8 +174,12 @@ def _roster(seen: Seen, data: dict[str, Any]) -> None:
 
 
 def _answered(seen: Seen, data: dict[str, Any]) -> None:
-    if data["answer"] == "continue":
-        seen.activated = True  # a person said so
+    if data.get("code"):
+        seen.codes.add(data["code"])  # typed by a person
+    if data["answer"] in ("continue", "activated", "accepted"):
+        seen.activated = seen.released = seen.stop_done = True  # a person said so
+    if data["answer"] == "unit-code":
+        seen.times["UnitCodeNoted",] += 1
     seen.stop_stands = False
 
 
@@ -147,8 +197,16 @@ def _progressed(seen: Seen, data: dict[str, Any]) -> None:
         if seen.ended == "enrolled":
             seen.fault("called enrolled twice")
         seen.ended = "enrolled"
+    elif stage == "stopped":
+        if not seen.stop_done:
+            seen.fault("called stopped before its stop was confirmed")
+        seen.ended = "stopped"
+    elif stage == "agency-review" and not seen.released:
+        seen.fault("called agency-review before its activation")
     elif stage == "requested" or stage == "signing":
         seen.ended = "" if seen.ended == "cancelled" else seen.ended
+    elif stage == "changing":
+        seen.ended = "" if seen.ended == "enrolled" else seen.ended
     if seen.ended == "enrolled" and stage != "enrolled":
         seen.fault(f"called {stage} after it was enrolled")
 
@@ -162,7 +220,11 @@ RULES: dict[str, Callable[[Seen, dict[str, Any]], None]] = {
     "agency.dossier-decided": _decided,
     "agency.filing-uncertain": _uncertain,
     "mail.stop-result-arrived": _stop_result,
+    "mail.change-result-arrived": _change_result,
+    "mail.unit-code-result-arrived": _unit_code_result,
     "mail.activation-code-arrived": _code,
+    "registry.turn-granted": _turn,
+    "registry.unit-code-noted": _noted,
     "agency.activation-asked": _activation_asked,
     "agency.activation-answered": _activation_answered,
     "agency.roster-asked": _roster_asked,

@@ -210,7 +210,11 @@ async def main(args: argparse.Namespace) -> int:
         await asyncio.to_thread(world.end)
     (args.var / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
     say(json.dumps(summary))
-    good = findings.clean and not findings.open and findings.accepted == findings.enrolled + findings.waiting_for_person
+    good = (
+        findings.clean
+        and not findings.open
+        and findings.accepted == (findings.enrolled + findings.waiting_for_person + findings.stopped)
+    )
     for fault in [*findings.lost, *findings.filed_twice, *findings.faults]:
         say(f"FAULT: {fault}")
     (args.var / "findings.json").write_text(json.dumps(asdict(findings), indent=1, ensure_ascii=False) + "\n")
