@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from schemas.units import UnitForm
 from services.intake.columns import COLUMNS, header_of
+from services.intake.places import Places
 from services.intake.reasons import REASONS, StopReasons
 from services.intake.sheets import Row
 from services.intake.validation import CellError, CellNote, Checked, fields_of, validate
@@ -33,14 +34,14 @@ class CheckedRow:
 class RowCheck:
     """Checks the rows of one sheet, one after the other, and remembers which unit was taken by which row.
 
-    A row costs some 300 bytes of memory: its keys, its number, and two bytes a column.
+    A row costs some 120 bytes of memory: its keys' hashes, its number, and two bytes a column.
     """
 
     def __init__(self, reasons: StopReasons = REASONS) -> None:
         self._reasons = reasons
-        self._by_code: dict[str, int] = {}
-        self._by_branch: dict[str, int] = {}
-        self._only_branch: dict[str, int] = {}
+        self._by_code = Places()
+        self._by_branch = Places()
+        self._only_branch = Places()
         self._numbers = array("I")
         self._digests = array("H")
 
@@ -51,7 +52,9 @@ class RowCheck:
         if form is None:
             return CheckedRow(row, checked)
         if form.unit_code:
-            first = self._by_code.get(form.unit_code, self._only_branch.get(form.branch_id or ""))
+            first = self._by_code.get(form.unit_code)
+            if first is None and form.branch_id:
+                first = self._only_branch.get(form.branch_id)
         else:
             first = self._by_branch.get(form.branch_id or "")
         mine = _digest(checked)
@@ -63,9 +66,9 @@ class RowCheck:
         self._numbers.append(row.number)
         self._digests.extend(mine)
         if form.unit_code:
-            self._by_code[form.unit_code] = taken
+            self._by_code.setdefault(form.unit_code, taken)
         else:
-            self._only_branch[form.branch_id or ""] = taken
+            self._only_branch.setdefault(form.branch_id or "", taken)
         if form.branch_id:
             self._by_branch.setdefault(form.branch_id, taken)
         return CheckedRow(row, checked)
