@@ -20,7 +20,7 @@ from hoso.store.postgres import redacted
 from hoso.store.vault import KeyRing
 
 OK, SOON, MISSING = "ok", "soon", "missing"
-SOON_DAYS = 30
+SOON_DAYS = 60
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,7 @@ async def _enrolment(own: House, kernel: Kernel) -> Wired:
 
 
 async def _ops(own: House, kernel: Kernel) -> Wired:
+    from services.ops.certificates import warn_of_ends
     from services.ops.service import service
 
     async def sweep_codes() -> None:
@@ -184,7 +185,15 @@ async def _ops(own: House, kernel: Kernel) -> Wired:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(kernel.drained.wait(), 600)
 
-    return service(), [sweep_codes], {}
+    async def watch_certificates() -> None:
+        pause = 5 if own.settings.environment == "test" else 600  # in `test` days pass in seconds
+        while not kernel.drained.is_set():
+            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await warn_of_ends(own.db.pool, kernel, kernel.clock.now())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(kernel.drained.wait(), pause)
+
+    return service(), [sweep_codes, watch_certificates], {}
 
 
 async def _signer(own: House, kernel: Kernel) -> Wired:

@@ -21,6 +21,8 @@ COMMANDS: dict[str, str] = {
     "notify set": 'Ai nhận thư về các mốc và việc của một khách hàng. Ghi lại là thay; --to "" là thôi gửi.',
     "notify list": "Ai được báo, bao nhiêu thư đang chờ hay bị từ chối. Mã kết thúc 1 khi không có ai.",
     "unit checklist": "Năm bước của một đơn vị: tổ chức, khai báo, chữ ký số, đăng ký, lao động. Mã kết thúc 1 khi không có.",
+    "profile replace": "Từ nay ký bằng chứng thư mới: mọi đơn vị đã đăng ký dùng chữ ký số này nộp hồ sơ thay đổi (05/SĐ-IVAN).\n\n"
+    "Chứng thư của đơn vị khác bị từ chối. Chạy lại không sao: chỉ báo cho đơn vị lần cuối ký bằng chứng thư khác.",
     "tasks assign": "Giao một việc cho một người. Việc vẫn mở cho đến khi được trả lời, hoặc tự xong.",
     "form": "Tờ khai in ra giấy: một hồ sơ thành PDF, TK3-TS của nơi chỉ nhận giấy, nhiều tờ thành một tệp.",
     "form print": "In hồ sơ mới nhất của một đăng ký; đơn vị nộp giấy: tờ khai TK3-TS, để ký tay và gửi đi.",
@@ -52,4 +54,6 @@ OPTIONS: dict[str, str] = {
     "vi or en.": "vi hoặc en.",
     "What happens within it goes into one mail, e.g. 5m.": "Những gì xảy ra trong khoảng này vào chung một thư, ví dụ 5m.",
     "The unit's code, branch id, org unit id or id.": "Mã đơn vị, mã chi nhánh, mã tổ chức hoặc số của đơn vị.",
+    "The new key with its certificate. Left out: it was set anew otherwise, only tell the units.": "Khoá mới cùng chứng thư. "
+    "Bỏ trống: đã khai lại bằng cách khác, chỉ báo cho các đơn vị.",
 }

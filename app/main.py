@@ -24,6 +24,7 @@ from app.commands import (
     organisations,
     papers,
     profiles,
+    replacing,
     running,
     sheets,
     tasks,
@@ -43,6 +44,7 @@ _PLAIN: dict[str, Any] = {
     "add_completion": False,
 }
 checklists.register(units.app)
+replacing.register(profiles.app)
 GROUPS = {
     "tenant": tenants.app,
     "key": keys.app,

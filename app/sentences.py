@@ -45,7 +45,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "cure.key": ("hoso key add TENANT TÊN", "hoso key add TENANT NAME"),
     "cure.mailbox": ("hoso mailbox add TENANT ĐỊA-CHỈ --host MÁY", "hoso mailbox add TENANT ADDRESS --host HOST"),
     "cure.profile": ("hoso profile add TENANT TÊN --pkcs12 TỆP", "hoso profile add TENANT NAME --pkcs12 FILE"),
-    "cure.renew": ("gia hạn, rồi hoso profile add với tệp mới", "renew it, then hoso profile add with the new file"),
+    "cure.renew": (
+        "gia hạn, rồi hoso profile replace với tệp mới",
+        "renew it, then hoso profile replace with the new file",
+    ),
     # --- set-up ---
     "tenant.added": ("Đã lập khách hàng {name}.", "Tenant {name} is set up."),
     "tenant.removed": (

@@ -110,4 +110,12 @@ TASK_SENTENCES: dict[str, tuple[str, str]] = {
     "story.task-ended": ("{since} {cause}: tự xong lúc {ended}", "{since} {cause}: ended by itself {ended}"),
     "story.happened": ("DIỄN BIẾN", "WHAT HAPPENED"),
     "story.because": ("do việc lúc {at}", "because of {at}"),
+    "profile.replaced": (
+        "{name}: đã thay; {told} đơn vị đã đăng ký sẽ nộp hồ sơ thay đổi.",
+        "{name}: replaced; {told} enrolled units file a change dossier.",
+    ),
+    "profile.other-employer": (
+        "chứng thư mới của mã số thuế {new}, còn chữ ký số {name} là của {old}: thay bằng chứng thư của đúng đơn vị, hoặc hoso profile add tên khác",
+        "the new certificate is of tax code {new}, the profile {name} of {old}: give one of the same employer, or hoso profile add another name",
+    ),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import email.policy
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
@@ -19,14 +20,14 @@ from tests.unit.ops.heard import MONDAY, SPACE, at, progressed, signed, waits
 WHO = UUID(int=1)
 
 
-def line(n: int, what: str = "stage", word: str = "filed", **more: object) -> Line:
+def line(n: int, what: str = "stage", word: str = "filed", **more: Any) -> Line:
     id_ = uuid5(SPACE, f"{n} {word}")
-    return Line(id_, what, word, MONDAY + timedelta(minutes=n), **{"enrolment": id_, "name": f"Chi nhánh {n}", **more})  # type: ignore[arg-type]
+    return Line(id_, what, word, MONDAY + timedelta(minutes=n), **{"enrolment": id_, "name": f"Chi nhánh {n}", **more})
 
 
 def body(lines: list[Line], language: Language = "vi") -> str:
     made = letter(lines, "lan@acme.vn", "hoso@x.example", language, MONDAY)
-    return str(email.message_from_bytes(made.body, policy=email.policy.default).get_content())  # type: ignore[attr-defined]
+    return str(email.message_from_bytes(made.body, policy=email.policy.default).get_content())
 
 
 def test_the_same_notices_give_the_same_bytes() -> None:
