@@ -14,6 +14,7 @@ from app.house import House
 from app.mending import mended_row
 from app.world import world_clock
 from hoso.domain.rejections import Treatment
+from services.intake.reasons import REASONS, StopReasons, read_reasons
 from services.ops import task_views
 from services.ops.answers import Answers
 from services.ops.deciding import Deciding
@@ -28,8 +29,10 @@ def means_of(own: House, log: Log, now: Callable[[], datetime]) -> Means:
 class Desk:
     """Takes answers to enrolments and to tasks; a mended row is judged as a row before it is one."""
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: Means, reasons: StopReasons = REASONS) -> None:
+        """`reasons`: those a row may give for a stop."""
         self._means = means
+        self._reasons = reasons
         self.answers = Answers(means)
         self._deciding = Deciding(means, self.answers)
 
@@ -38,7 +41,7 @@ class Desk:
         """For a command; call `announce` of the edge afterwards."""
         clock = await world_clock(own.db.pool)
         edge = Edge(own.db.pool, own.settings.environment, clock)
-        return cls(means_of(own, edge, clock.now)), edge
+        return cls(means_of(own, edge, clock.now), read_reasons(own.settings.stop_reasons)), edge
 
     async def answer(
         self,
@@ -75,7 +78,7 @@ class Desk:
         if said.answer != "data" or fields is None:
             return said
         async with self._means.pool.acquire() as db:
-            return replace(said, form=await mended_row(db, enrolment, tenant, fields))
+            return replace(said, form=await mended_row(db, enrolment, tenant, fields, self._reasons))
 
 
 def for_all(said: Said, code: str | None) -> str:

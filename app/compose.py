@@ -320,8 +320,9 @@ def _set_up_over_http(own: House, kernel: Kernel) -> Any:
     from app.http_papers import add_papers
     from app.http_setup import Counter, router
     from app.papers import Papers
+    from services.intake.reasons import read_reasons
 
-    desk = Desk(means_of(own, kernel, kernel.clock.now))
+    desk = Desk(means_of(own, kernel, kernel.clock.now), read_reasons(own.settings.stop_reasons))
     counter = Counter(own.set_up, desk, ApiKeys(own.set_up), own.db.pool, own.settings, kernel.clock.now, own.vault)
     made = router(counter)
     add_papers(made, counter, Papers(rules(own.settings), own.vault))

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from schemas.units import UnitForm
+from services.intake.admission import Request
+from services.intake.attachments import attached
 from services.intake.columns import COLUMN
-from services.intake.validation import Checked, validate
+from services.intake.reasons import REASONS, StopReasons
+from services.intake.validation import Checked, fields_of, validate
 from services.ops import views
 from services.ops.said import Unanswerable
 
 _LONGEST = 500
 
 
-def fields_of(form: UnitForm) -> dict[str, str]:
-    """The row that would give this form: column key -> text."""
-    first = form.first_time
-    said: dict[str, Any] = {**(first.model_dump() if first is not None else {}), **form.model_dump()}
-    said["first_time"] = "x" if first is not None else ""
-    return {key: str(said[key]) for key in COLUMN if said.get(key) not in (None, "")}
+def mended(form: UnitForm, fields: Mapping[str, Any], reasons: StopReasons = REASONS) -> Checked:
+    """The form with `fields` (column key -> text) put over it; an empty text empties the column. Raises Unanswerable.
 
-
-def mended(form: UnitForm, fields: Mapping[str, Any]) -> Checked:
-    """The form with `fields` (column key -> text) put over it; an empty text empties the column. Raises Unanswerable."""
+    Files that the row named already stay with it; `attachments` of the answer names those that have to be found."""
     unknown = sorted(str(key)[:40] for key in fields if key not in COLUMN)
     if unknown or not fields:
         raise Unanswerable(
@@ -43,18 +41,20 @@ def mended(form: UnitForm, fields: Mapping[str, Any]) -> Checked:
     new = dict(fields)
     if "email" in new:
         new.setdefault("email_again", new["email"])
-    checked = validate({**fields_of(form), **new})
-    if checked.form is None:
+    checked = validate({**fields_of(form), **new}, (), reasons)
+    first, before = (checked.form or form).first_time, form.first_time
+    if checked.form is None or first is None or before is None:
         return checked
-    kept: dict[str, Any] = {"purpose": form.purpose}
-    first, before = checked.form.first_time, form.first_time
-    if first is not None and before is not None and not first.attachments:
-        kept["first_time"] = first.model_copy(update={"attachments": before.attachments})
-    return Checked(checked.form.model_copy(update=kept), (), checked.notes)
+    if checked.attachments != tuple(file.name for file in before.attachments):
+        return checked
+    kept = first.model_copy(update={"attachments": before.attachments})
+    return replace(checked, form=checked.form.model_copy(update={"first_time": kept}), attachments=())
 
 
-async def mended_row(db: Any, enrolment: UUID, tenant: str | None, fields: Mapping[str, Any]) -> UnitForm:
-    """The mended row of an enrolment. Raises Unanswerable with every error of the row."""
+async def mended_row(
+    db: Any, enrolment: UUID, tenant: str | None, fields: Mapping[str, Any], reasons: StopReasons = REASONS
+) -> UnitForm:
+    """The mended row of an enrolment, with the files it names. Raises Unanswerable with every error of the row."""
     found = await views.find(db, str(enrolment), tenant)
     form = await views.form_of(db, found[0]["unit"], enrolment) if found else None
     if form is None:
@@ -63,7 +63,7 @@ async def mended_row(db: Any, enrolment: UUID, tenant: str | None, fields: Mappi
             "Không có hồ sơ đăng ký này, hoặc nó không thuộc về bạn.",
             f"there is no enrolment {enrolment}; see `hoso enrolment list`",
         )
-    checked = mended(form, fields)
+    checked = mended(form, fields, reasons)
     if checked.form is None:
         errors = " ".join(str(error) for error in checked.errors)
         raise Unanswerable("fields-invalid", errors, errors)
@@ -73,7 +73,20 @@ async def mended_row(db: Any, enrolment: UUID, tenant: str | None, fields: Mappi
             "Không đổi được mã chi nhánh của một đăng ký; huỷ đăng ký này rồi gửi dòng mới.",
             "the branch id of an enrolment cannot be changed: cancel it and send a new row",
         )
-    return checked.form
+    return await _with_files(db, found[0]["tenant"], checked.form, checked.attachments)
+
+
+async def _with_files(db: Any, tenant: str, form: UnitForm, names: tuple[str, ...]) -> UnitForm:
+    """The form with files that were sent ahead, as a new row gets them."""
+    if not names:
+        return form
+    asked = Request("mended", form, "", "", attachments=names)
+    async with db.transaction():
+        ((found, refused),) = await attached(db, tenant, [asked], take=True)
+    if refused is not None:
+        errors = " ".join(str(error) for error in refused.errors) or refused.code
+        raise Unanswerable("attachments-bad", errors, errors)
+    return found.form
 
 
 def read_fields(text: str) -> dict[str, Any]:
