@@ -58,7 +58,7 @@ def story(chosen: Language, rows: Sequence[Mapping[str, Any]]) -> list[dict[str,
                 "who": _who(chosen, row["type"], fact),
                 "text": told(chosen, row["type"], fact),
                 "details": details(chosen, row["type"], fact),
-                "because": cause["at"] if cause is not None and not _follows(row, before) else None,
+                "because": cause["at"] if cause is not None and not _follows(row, cause, before) else None,
                 "data": fact,
             }
         )
@@ -66,9 +66,12 @@ def story(chosen: Language, rows: Sequence[Mapping[str, Any]]) -> list[dict[str,
     return shown
 
 
-def _follows(row: Mapping[str, Any], before: Mapping[str, Any] | None) -> bool:
-    """Whether an entry plainly comes of the one above it: it answers that, or the same as that."""
-    return before is not None and row["cause"] in (before["event"], before["cause"])
+def _follows(row: Mapping[str, Any], cause: Mapping[str, Any], before: Mapping[str, Any] | None) -> bool:
+    """Whether an entry plainly comes of what is above it: it answers that, or the same as that, or both are of one second."""
+    return before is not None and (
+        row["cause"] in (before["event"], before["cause"])
+        or cause["at"].replace(microsecond=0) == row["at"].replace(microsecond=0)
+    )
 
 
 def _who(chosen: Language, type_: str, fact: Mapping[str, Any]) -> str:
