@@ -190,7 +190,7 @@ def treated(
             return _stop_first(rules, case, filing, _named(rules, case, text), said, now)
         case Treatment.STOP_PORTAL if filing.kind == "register":
             return _stop_first(rules, case, filing, PORTAL, said, now)
-        case Treatment.ASK_PROVIDER:
+        case Treatment.ASK_PROVIDER if filing.kind in ("register", "stop"):
             return wait(case, "provider", said, filing)
         case Treatment.FIX_CERTIFICATE:
             return wait(case, "certificate", said, filing)

@@ -85,7 +85,7 @@ def requested(rules: Rules, state: State, fact: e.EnrolmentRequested, now: datet
         case = replace(_counting_on(case, old), filed=True, stopped=old.stopped, member=old.member)
         case = replace(case, employees=old.employees, changes=old.changes, provider=case.provider or old.provider)
         return mended(rules, case, state.filing, now)
-    if old.filed:
+    if old.filed or old.member:  # of a unit on the service only the change under way is open
         return state, [refusal(fact, "already-filed", old)]
     return begin(rules, case, now)  # nothing was filed; a signature under way belongs to an attempt nobody will file
 

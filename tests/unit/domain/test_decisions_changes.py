@@ -7,7 +7,7 @@ from uuid import uuid5
 
 from schemas import events as e
 from schemas.units import Change, Stage
-from tests.support.stories import CE007, CE044, OTHER, PROFILE, SPACE, STRANGE, Story, a_form
+from tests.support.stories import CE007, CE044, NOT_WITH_THAT_ONE, OTHER, PROFILE, SPACE, STRANGE, Story, a_form
 
 ANOTHER = uuid5(SPACE, "another enrolment")
 NEW_KEY = uuid5(SPACE, "new profile")
@@ -167,3 +167,16 @@ def test_a_confirmed_address_is_declared_by_the_new_attempt() -> None:
 
 def test_ce044_stops_the_portal() -> None:
     assert Story().requested().filed().refused(CE044).told(e.DossierPrepared).payload.ivan_code == "VSS"
+
+
+def test_other_data_while_a_change_is_being_signed_never_registers_the_unit_a_second_time() -> None:
+    story = enrolled().requested("batch:2", form=a_form(phone="0912345678"), enrolment=ANOTHER)
+    story.requested("batch:3", form=a_form(address="2 Lê Lợi, Huế"), enrolment=ANOTHER)
+    assert (story.at, story.filing.kind, story.case.member) == ("signing", "change", True)
+    assert story.told(e.EnrolmentProgressed).cause == "already-filed"
+    assert story.filed().accepted(kind="change").at == "enrolled"
+
+
+def test_a_change_refused_with_a_code_about_providers_stops_nobody() -> None:
+    story = enrolled().requested("batch:2", form=a_form(phone="0912345678"), enrolment=ANOTHER).filed()
+    assert story.refused(NOT_WITH_THAT_ONE, kind="change").cause == "unknown-code"
