@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from demo.judge import Findings
+from demo.people import People
+from demo.statements import STATEMENTS
 from hoso.domain.causes import CAUSES
 
 SHOWN = 40
 
 
 async def report(
-    db: Any, agency: sqlite3.Connection, folder: Path, batch: UUID, findings: Findings, say: Callable[[str], None]
+    db: Any,
+    agency: sqlite3.Connection,
+    folder: Path,
+    batches: Sequence[UUID],
+    findings: Findings,
+    say: Callable[[str], None],
 ) -> None:
     """Print it; write one enrolment's timeline beside the result sheet."""
     rows = await db.fetch(
         "select e.*, r.row, r.row_key, r.outcome, r.errors, q.message as later from intake.batch_row r "
         "left join intake.request q on q.request = r.batch::text || ':' || r.row::text "
-        "left join ops.enrolment e on e.enrolment = r.enrolment where r.batch = $1 order by r.row",
-        batch,
+        "left join ops.enrolment e on e.enrolment = r.enrolment where r.batch = any($1) order by r.batch, r.row",
+        list(batches),
     )
     taken = [r for r in rows if r["outcome"] in ("accepted", "amended")]
     say("")
@@ -52,8 +59,29 @@ async def report(
     await _ledgers(db, agency, say)
     path = await _timeline(db, folder, taken)
     say("")
-    say(f"result sheet     {folder / 'result.xlsx'}")
     say(f"one timeline     {path}")
+
+
+def report_statements(seen: Mapping[str, Sequence[str]], say: Callable[[str], None]) -> None:
+    """Which of the pages' statements were at work, and which branch shows each."""
+    say("")
+    say(f"STATEMENTS SEEN AT WORK  {sum(bool(shown) for shown in seen.values())} of {len(STATEMENTS)}")
+    for one in STATEMENTS:
+        shown = seen[one.number]
+        more = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
+        say(f"  {one.number:<4} {one.words:<46} {', '.join(shown[:3]) + more if shown else '–'}")
+
+
+def report_files(folder: Path, mails: int, people: People, say: Callable[[str], None]) -> None:
+    """What lies in the world's folder for people to read."""
+    say("")
+    say(f"result sheet     {folder / 'result.xlsx'}")
+    say(f"printed forms    {folder / 'forms'}  ({len(list((folder / 'forms').glob('*.pdf')))})")
+    say(f"mails to people  {folder / 'notices'}  ({mails})")
+    say(f"webhooks taken   {folder / 'webhooks.jsonl'}")
+    say(
+        f"people answered {len(people.answered)} tasks; directors approved {people.phone.approved if people.phone else 0} prompts"
+    )
 
 
 def _error(error: Any) -> str:
@@ -72,7 +100,12 @@ async def _ledgers(db: Any, agency: sqlite3.Connection, say: Callable[[str], Non
     }
     say("")
     say("LEDGERS            attempts/arrivals  accepted  refused  other")
-    for procedure, kind in (("04_DK-IVAN", "register"), ("06_NG-IVAN", "stop")):
+    for procedure, kind in (
+        ("04_DK-IVAN", "register"),
+        ("06_NG-IVAN", "stop"),
+        ("05_SD-IVAN", "change"),
+        ("604", "first_code"),
+    ):
         row = agency.execute(
             "select count(*) as n, sum(coalesce(f.state = 'CHAP_NHAN', 0)) as a, sum(coalesce(f.state = 'TU_CHOI', 1)) as r "
             "from arrivals l left join filings f on f.transaction_id = l.transaction_id where l.procedure = ?",

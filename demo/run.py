@@ -13,7 +13,7 @@ import json
 import signal
 import sys
 import time
-from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,81 +22,28 @@ from uuid import UUID
 import aiohttp
 
 from app.house import House, house
-from app.world import jump
-from demo.judge import OPEN_STAGES, Findings, judge, ledger
+from demo.api import Api
+from demo.evidence import branches, doubled
+from demo.judge import Findings, judge, ledger
 from demo.keys import Authority
-from demo.report import report
-from demo.sheet import Needs, needs_of
+from demo.outside import NOTICES, Producer, notices
+from demo.passing import Passing, until_ended
+from demo.people import People
+from demo.post import free_port
+from demo.preparing import TENANT, Preparing
+from demo.report import report, report_files, report_statements
+from demo.sheet import Beside, good_rows, needs_of
+from demo.signing import Phone
+from demo.statements import seen_of
 from demo.world import World
-from hoso.runtime.clock import parse_duration
 from hoso.runtime.failures import HosoError
-from hoso.setup.registry import MailboxSettings
 from services.intake.cells import SheetError
 
-TENANT = "demo"
-QUIET_S = 1.2
-STEP = parse_duration("6h")
-LAST = parse_duration("12d")
-"""A made-up world in which nothing has ended after this long will not end."""
+__all__ = ["TENANT", "main", "say"]
 
 
 def say(text: str) -> None:
     print(text, flush=True)
-
-
-async def set_up(own: House, world: World, needs: Needs) -> str:
-    """Tenant, mailboxes, signing profiles and an API key, as people would make them. Returns the key."""
-    await own.set_up.add_tenant(TENANT, "Khách hàng thử nghiệm", "demo")
-    boxes = world.read("post/post.json")["boxes"]
-    for address in needs.addresses:
-        settings = MailboxSettings("127.0.0.1", boxes[address]["port"], address, tls="none")
-        await own.set_up.add_mailbox(TENANT, address, "shared", settings, world.boxes[address], "demo")
-    authority = Authority()
-    for name, tax_code, employer in needs.profiles:
-        await own.set_up.add_pkcs12(TENANT, name, authority.pkcs12(tax_code, employer, "demo"), "demo", "demo")
-    return await own.set_up.add_key(TENANT, "demo", ["submit", "read", "setup"], "demo")
-
-
-class Progress:
-    """Watches hoso's own projection; moves the clock when nothing can happen without it."""
-
-    def __init__(self, own: House, gateway: str, batch: UUID) -> None:
-        self._own = own
-        self._gateway = gateway
-        self._batch = batch
-        self._last: tuple[Any, ...] = ()
-        self._changed = time.monotonic()
-        self._moved = parse_duration("1s")
-
-    async def look(self) -> tuple[Counter[str], bool]:
-        """Stages now, and whether everything has ended."""
-        db = self._own.db.pool
-        rows = await db.fetch(
-            "select coalesce(e.stage, 'requested') as stage, count(*) as n from intake.batch_row r left join ops.enrolment e "
-            "on e.enrolment = r.enrolment where r.batch = $1 and r.outcome in ('accepted', 'amended') group by 1",
-            self._batch,
-        )
-        stages = Counter({r["stage"]: r["n"] for r in rows})
-        [batch] = await db.fetch("select state, rows, position from intake.batch where batch = $1", self._batch)
-        heads = await db.fetchval("select sum(next) from log.head")
-        asked = await db.fetchval("select count(*) from log.call where lane <> 'agency.replies' or unsure")
-        seen = (heads, asked, batch["position"], tuple(sorted(stages.items())))
-        if seen != self._last or asked:
-            self._last, self._changed = seen, time.monotonic()
-        done = batch["state"] != "working" and not any(stages[s] for s in OPEN_STAGES)
-        return stages, done
-
-    async def maybe_jump(self) -> bool:
-        """Move the clock when nothing has happened for a while. False when it has been moved far enough for anything."""
-        if time.monotonic() - self._changed < QUIET_S:
-            return True
-        if self._moved > LAST:
-            return False
-        self._moved += STEP
-        await jump(self._own.db, self._gateway, STEP, "demo", clock=self._own.clock)
-        say(f"  … nothing left to do now: the world's clock moves {STEP.seconds // 3600} h on")
-        self._changed = time.monotonic()
-        return True
 
 
 async def upload(url: str, key: str, sheet: Path) -> UUID:
@@ -111,53 +58,75 @@ async def upload(url: str, key: str, sheet: Path) -> UUID:
             return UUID(body["batch"])
 
 
-async def fetch_result(url: str, key: str, batch: UUID, file: Path) -> None:
-    """The result sheet."""
-    async with (
-        aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as session,
-        session.get(f"{url}/v1/batches/{batch}/result.xlsx") as answer,
-    ):
-        answer.raise_for_status()
-        file.write_bytes(await answer.read())
-
-
-async def watch(progress: Progress, quiet: bool) -> bool:
-    """Until everything has ended. False when something never does."""
-    shown: dict[str, int] = {}
-    while True:
-        stages, done = await progress.look()
-        if dict(stages) != shown and not quiet:
-            shown = dict(stages)
-            say("  " + " · ".join(f"{n} {stage}" for stage, n in sorted(stages.items(), key=lambda s: -s[1])))
-        if done:
-            return True
-        if not await progress.maybe_jump():
-            return False
-        await asyncio.sleep(0.25)
-
-
-async def enrol(world: World, sheet: Path, needs: Needs, began: float) -> tuple[Findings, dict[str, Any]]:
+async def enrol(world: World, args: argparse.Namespace, began: float) -> tuple[Findings, dict[str, Any]]:
     """Everything between a running world and the judge's word."""
-    settings = world.settings()
-    async with house(settings, "demo", size=4) as own:
-        key = await set_up(own, world, needs)
+    settings, beside = world.settings(), Beside(args.sheet)
+    agency_file = world.folder / "simulator" / "simulator.db"
+    phone = Phone(world.read("esign/esign.json")["url"])
+    async with house(settings, "demo", size=4) as own, Producer(world.folder / "webhooks.jsonl") as producer:
         up = world.read("hoso/up.json")
         url = up["services"]["intake"]["http"]
-        say(f"hoso is up: {len(up['services'])} services, API at {url}; handing in {sheet.name} ({needs.rows} rows)")
-        batch = await upload(url, key, sheet)
-        ended = await watch(Progress(own, settings.gateway, batch), quiet=False)
-        with contextlib.closing(ledger(world.folder / "simulator" / "simulator.db")) as agency:
-            async with own.db.pool.acquire() as db:
-                findings = await judge(agency, db, batch=batch)
-                if not ended:
-                    findings.faults.append("something never ended, however far the clock was moved")
-                await fetch_result(url, key, batch, world.folder / "result.xlsx")
-                summary = summary_of(findings, time.monotonic() - began)
-                await report(db, agency, world.folder, batch, findings, say)
-        return findings, summary
+        preparing = Preparing(own, world, phone, say, Authority(), f"http://{settings.agent_http}")
+        sheets = [args.sheet, *([beside.later] if beside.later else [])]
+        addresses = tuple(dict.fromkeys(one for sheet in sheets for one in needs_of(sheet).addresses))
+        key = await preparing.tenant(addresses)
+        async with Api(url, key) as api, Api(settings.gateway) as agency:
+            needs = needs_of(args.sheet)
+            await preparing.sign_with(api, needs.profiles)
+            await preparing.papers(api, needs, beside, settings.gateway)
+            await preparing.listeners(api, producer)
+            passing = Passing(own, settings.gateway, agency_file, phone, say)
+            people = People(api, agency, agency_file, preparing, phone, world.folder / "forms", say)
+            people.rows |= good_rows(args.sheet)
+            say(
+                f"hoso is up: {len(up['services'])} services, API at {url}; handing in {args.sheet.name} ({needs.rows} rows)"
+            )
+            passing.batches.append(await upload(url, key, args.sheet))
+            ended = await until_ended(passing, people, say)
+            if beside.later is not None:
+                ended = await afterwards(beside.later, url, key, passing, people) and ended
+            handed = list(zip(passing.batches, sheets, strict=True))
+            return await judged(world, own, api, people, handed, ended, began)
 
 
-def summary_of(f: Findings, seconds: float) -> dict[str, Any]:
+async def afterwards(later: Path, url: str, key: str, passing: Passing, people: People) -> bool:
+    """The sheet that is handed in when everything has ended: changes of enrolled units, and what is not allowed of them."""
+    needs = needs_of(later)
+    preparing, api = people.preparing, people.api
+    known = {one["name"] for one in (await api.ask("GET", "/v1/profiles"))["profiles"]}
+    named = tuple(one for one in needs.profiles if one[0] not in known and not one[0].startswith("MST "))
+    await preparing.sign_with(api, named)
+    say(f"everything has ended; handing in {later.name} ({needs.rows} rows)")
+    people.rows |= good_rows(later)
+    passing.batches.append(await upload(url, key, later))
+    return await until_ended(passing, people, say)
+
+
+async def judged(
+    world: World, own: House, api: Api, people: People, handed: Sequence[tuple[UUID, Path]], ended: bool, began: float
+) -> tuple[Findings, dict[str, Any]]:
+    """The judge's word, the report, and what lies in the world's folder for people to read."""
+    with contextlib.closing(ledger(people.ledger_file)) as agency:
+        async with own.db.pool.acquire() as db:
+            findings = await judge(agency, db)
+            if not ended:
+                findings.faults.append("something never ended, however far the clock was moved")
+            for number, (batch, _) in enumerate(handed):
+                data = await api.ask("GET", f"/v1/batches/{batch}/result.xlsx")
+                (world.folder / ("result.xlsx" if number == 0 else "result-later.xlsx")).write_bytes(data)
+            doubles = await doubled(people.phone)
+            findings.faults += [f"asked twice for one signature: {one}" for one in doubles]
+            shown = await branches(db, agency, api, handed)
+            seen = seen_of(shown)
+            summary = summary_of(findings, seen, time.monotonic() - began)
+            mails = notices(world.folder / "post" / "post.db", world.folder / "notices")
+            await report(db, agency, world.folder, [batch for batch, _ in handed], findings, say)
+            report_statements(seen, say)
+            report_files(world.folder, mails, people, say)
+    return findings, summary
+
+
+def summary_of(f: Findings, seen: Mapping[str, Sequence[str]], seconds: float) -> dict[str, Any]:
     """`summary.json`."""
     return {
         "rows": f.rows,
@@ -170,13 +139,34 @@ def summary_of(f: Findings, seconds: float) -> dict[str, Any]:
         "filed_twice": len(f.filed_twice),
         "seconds": round(seconds, 1),
         "log": "postgres",
+        "statements": [number for number, shown in seen.items() if shown],
     }
+
+
+async def start(world: World, addresses: Sequence[str]) -> None:
+    """The processes, each after those it needs."""
+    world.start_post(tuple(dict.fromkeys((*addresses, NOTICES))))
+    world.start_esign()
+    post = await world.until("post/post.json", "post")
+    world.start_simulator(post["smtp"]["port"])
+    await world.until("simulator/simulator.json", "simulator")
+    await world.until("esign/esign.json", "esign")
+    world.also(
+        HOSO_SMTP=f"smtp://127.0.0.1:{post['smtp']['port']}",
+        HOSO_SMTP_FROM="hoso@demo.example",
+        HOSO_WEBHOOK_LOOPBACK="true",
+        HOSO_AGENT_HTTP=f"127.0.0.1:{free_port()}",
+    )
+    world.start_hoso()
+    await world.until_up()
 
 
 async def main(args: argparse.Namespace) -> int:
     began = time.monotonic()
     try:
         needs = needs_of(args.sheet)
+        later = Beside(args.sheet).later
+        addresses = (*needs.addresses, *(needs_of(later).addresses if later else ()))
     except (OSError, SheetError) as error:
         say(f"{args.sheet}: {error}")
         return 2
@@ -191,15 +181,10 @@ async def main(args: argparse.Namespace) -> int:
         asyncio.get_running_loop().add_signal_handler(sign, task.cancel)
     try:
         say(
-            f"starting a made-up world in {args.var}: an agency, {len(needs.addresses)} mailboxes, {len(needs.profiles)} signing keys"
+            f"starting a made-up world in {args.var}: an agency, a signing service, {len(addresses)} mailboxes, {len(needs.profiles)} signing keys"
         )
-        world.start_post(needs.addresses or ("nobody@demo.example",))
-        post = await world.until("post/post.json", "post")
-        world.start_simulator(post["smtp"]["port"])
-        await world.until("simulator/simulator.json", "simulator")
-        world.start_hoso()
-        await world.until_up()
-        findings, summary = await enrol(world, args.sheet, needs, began)
+        await start(world, addresses)
+        findings, summary = await enrol(world, args, began)
     except asyncio.CancelledError:
         say("interrupted: ending everything")
         return 130

@@ -127,6 +127,15 @@ class World:
             *self._simulator_options,
         )
 
+    def start_esign(self) -> None:
+        """The simulated remote signing service; `esign/esign.json` tells where it is."""
+        words = ("simulator.esign", "--environment", "test", "--lifetime", "900", "--data", str(self.folder / "esign"))
+        self.start("esign", *words)
+
+    def also(self, **settings: str) -> None:
+        """More settings of this world's hoso, which were not known before its neighbours were up."""
+        self._given |= settings
+
     def start_hoso(self) -> None:
         """`hoso up` with this world's settings."""
         self.start("hoso", "app.main", "up", environment=self.environment())
