@@ -43,6 +43,7 @@ up: install ## all services in a made-up world, kept running; its data is in var
 
 docs: install ## pages that are made from the code
 	@"$(PY)" -m app.main settings --markdown > docs/settings.md
+	@"$(PY)" -m scripts.docs
 
 clean: ## what can be made again; never var/up
 	@rm -rf var/demo var/chaos .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,26 @@ import pytest
 from tests.chaos.arena import Arena
 from tests.e2e.scene import Scene
 from tests.e2e.town import Town, owners
+
+PASSED = pytest.StashKey[dict[str, bool]]()
+"""Test function -> whether everything of it that ran in this session passed."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What looks back on all scenarios comes after them, also after those that are run again with faults."""
+    items.sort(key=lambda item: item.nodeid.startswith("tests/e2e/test_statements.py"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember how each scenario went."""
+    report = yield
+    passed = item.config.stash.setdefault(PASSED, {})
+    name = item.nodeid.rpartition("/")[2].partition("[")[0].partition("@")[0]
+    if report.when == "call" or not report.passed:
+        passed[name] = passed.get(name, True) and report.passed
+    return report
 
 
 @pytest.fixture
