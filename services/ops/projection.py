@@ -116,5 +116,8 @@ class Projection:
 
 
 async def _tasks(tx: Any, events: Sequence[Event[Any]]) -> None:
+    """In the order of their times: a batch holds each topic's events apart, and an answer comes on another than the wait."""
     if events:
-        await task_views.write(tx, fold(await task_views.known(tx, abouts(events)), events))
+        events = sorted(events, key=lambda event: event.time)
+        changed = fold(await task_views.known(tx, abouts(events)), events)
+        await task_views.write(tx, await task_views.with_answers(tx, changed))

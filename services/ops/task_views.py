@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+from schemas.events import EnrolmentAnswered, EnrolmentCancelled
 from services.ops.tasks import Task
 
 _COLUMNS = "task, about, tenant, unit, enrolment, cause, text, cure, answers, since, until, detail, ended_at, answer, actor, reason"
@@ -20,6 +22,35 @@ async def known(tx: Any, abouts: Sequence[str]) -> list[Task]:
         abouts,
     )
     return [_task(row) for row in rows]
+
+
+_SAID = (EnrolmentAnswered.TYPE, EnrolmentCancelled.TYPE)
+
+
+async def with_answers(tx: Any, tasks: Sequence[Task]) -> list[Task]:
+    """The same, those that ended without an answer with the one that was read long before them: ops may lag, or read all anew."""
+    silent = {t.enrolment: t for t in tasks if t.about.startswith("decision:") and t.ended_at and t.answer is None}
+    if not silent:
+        return list(tasks)
+    rows = await tx.fetch(
+        "select enrolment, at, type, data from ops.timeline where enrolment = any($1) and type = any($2) order by at",
+        list(silent),
+        list(_SAID),
+    )
+    said: dict[UUID, Task] = {}
+    for row in rows:
+        fact = json.loads(row["data"])
+        for one in tasks:
+            fits = one.enrolment == row["enrolment"] and one.about.startswith("decision:") and one.answer is None
+            if (
+                fits
+                and one.ended_at
+                and one.since <= row["at"] <= one.ended_at
+                and fact.get("cause") in (None, one.cause)
+            ):
+                answer = fact["answer"] if row["type"] == EnrolmentAnswered.TYPE else "cancel"
+                said[one.task] = replace(one, answer=answer, actor=fact["actor"], reason=fact.get("reason", ""))
+    return [said.get(one.task, one) for one in tasks]
 
 
 async def write(tx: Any, tasks: Sequence[Task]) -> None:

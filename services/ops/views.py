@@ -96,9 +96,9 @@ async def listing(
 
 
 async def timeline(db: Any, enrolment: UUID) -> list[dict[str, Any]]:
-    """Every event of an enrolment, in the order ops read them. `data` is the fact as JSON text."""
+    """Every event of an enrolment in the order of their times; topics are read each at its own pace. `data`: the fact as JSON text."""
     rows = await db.fetch(
-        "select n, at, type, event, cause, data from ops.timeline where enrolment = $1 order by n", enrolment
+        "select n, at, type, event, cause, data from ops.timeline where enrolment = $1 order by at, n", enrolment
     )
     return [dict(row) for row in rows]
 
