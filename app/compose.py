@@ -8,14 +8,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
-import json
 import logging
 import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
@@ -23,13 +21,8 @@ import uvloop
 
 from app.disk import free_mib
 from app.house import House, Wired, house
+from app.rules import rejection_table, rules
 from hoso import points
-from hoso.domain.decisions import Rules
-from hoso.domain.providers import provider_name
-from hoso.domain.provinces import hanoi_agencies, province_of
-from hoso.domain.rejections import Rejections, rejections
-from hoso.domain.routes import routes
-from hoso.domain.workdays import workdays
 from hoso.process import logs
 from hoso.process.ops_http import is_loopback, serve, split_address
 from hoso.runtime.consumer import Braked
@@ -47,19 +40,6 @@ BRAKED = 70
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-
-
-def rejection_table(settings: Settings) -> Rejections:
-    """The shipped table with the deployment's rows."""
-    return _table("HOSO_REJECTIONS", settings.rejections, rejections, "hoso/domain/data/rejections.json")
-
-
-def _table(name: str, path: Path | None, read: Callable[..., T], shape: str) -> T:
-    """A table of the domain with the rows of a deployment's file. Raises SettingsError that names the file."""
-    try:
-        return read(*([json.loads(path.read_text("utf-8"))] if path else []))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SettingsError(f"{name}={path}: {error}; it has the shape of {shape}") from error
 
 
 def connector(settings: Settings) -> AgencyGateway:
@@ -94,30 +74,6 @@ def believed(settings: Settings, gateway: AgencyGateway) -> AgencyGateway:
     from services.submitter.signed_reply import keys_of, pinned
 
     return BelievingGateway(gateway, keys_of(pinned(settings.agency_certificates)))
-
-
-def rules(settings: Settings) -> Rules:
-    """The bounds of the enrolment's decisions."""
-    return Rules(
-        rejection_table(settings),
-        settings.ivan_code,
-        settings.ivan_name or provider_name(settings.ivan_code),
-        settings.system_tries,
-        settings.attempts,
-        settings.stop_mail_wait,
-        settings.activation_mail_wait,
-        settings.wrong_codes,
-        lambda code: province_of(code).name,
-        lambda code: next((office.name for office in hanoi_agencies() if office.code == code), ""),
-        _table("HOSO_ROUTES", settings.routes, routes, "hoso/domain/data/routes.json"),
-        _table(
-            "HOSO_WORKDAYS",
-            settings.workdays,
-            lambda *files: workdays(*(files[0].get(which, ()) for which in ("off", "on")) if files else ()),
-            '{"off": [], "on": []}',
-        ),
-        settings.officer_days,
-    )
 
 
 async def run_service(
@@ -260,12 +216,14 @@ async def _closing(kernel: Kernel, close: Callable[[], Awaitable[None]]) -> None
 async def _intake(own: House, kernel: Kernel) -> Wired:
     from app.adapters import ApiKeys, IntakeSetUp
     from app.http_units import router as units_over_http
+    from app.memory import give_back
     from app.room import RoomNeeded
     from hoso.runtime.ids import uuid7
     from services.intake.reasons import read_reasons
     from services.intake.service import Needs, intake
     from services.intake.vault_sheets import VaultSheets
 
+    give_back()
     parts = intake(
         Needs(
             own.db.pool,

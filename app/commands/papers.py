@@ -53,8 +53,8 @@ def _print(enrolment: str | None, tenant: str | None, out: Path, json_: bool) ->
     async def job(own: House) -> Paper:
         from datetime import UTC, datetime
 
-        from app.compose import rules
         from app.papers import Papers
+        from app.rules import rules
         from app.world import world_clock
 
         papers = Papers(rules(own.settings), own.vault)
