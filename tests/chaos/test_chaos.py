@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.chaos.faults import GROUPS, LANES, POINTS, WRITES
+from tests.chaos.faults import BYWAYS, GROUPS, LANES, POINTS, SELDOM, WRITES
 from tests.chaos.run import Plan, chaos
 
 ROOT = Path(__file__).parents[2]
@@ -19,27 +19,21 @@ def test_every_named_point_of_the_code_is_killed_and_stopped() -> None:
         for file in (ROOT / folder).rglob("*.py")
         for name in CALLED.findall(file.read_text())
     }
-    shorts = {"hoso/runtime/lanes.py": LANES, "hoso/runtime/consumer.py": GROUPS}
+    shorts = {"hoso/runtime/lanes.py": (*LANES, *SELDOM), "hoso/runtime/consumer.py": GROUPS}
     wanted = {name for name in found if "{" not in name}
     for file, names in shorts.items():
         for point in CALLED.findall((ROOT / file).read_text()):
             wanted |= {point.replace("{self._short}", name) for name in names}
     wanted |= {point.replace("{name}", name) for point in found if "{name}" in point for name in WRITES}
-    assert wanted == set(POINTS)
+    assert wanted == {*POINTS, *BYWAYS}
 
 
 def test_every_lane_and_group_of_the_services_is_known_here() -> None:
-    lanes = {
-        name.replace(".", "-")
-        for file in (ROOT / "services").rglob("*.py")
-        for name in re.findall(r'(?:LANE = |^        )"([a-z]+\.[a-z]+)"(?:: Lane|$)', file.read_text(), re.MULTILINE)
-    }
-    groups = {
-        name.removeprefix("hoso.")
-        for file in (ROOT / "services").rglob("*.py")
-        for name in re.findall(r'GROUP = "(hoso\.[a-z-]+)"', file.read_text())
-    }
-    assert lanes == set(LANES)
+    texts = [file.read_text() for file in (ROOT / "services").rglob("*.py")]
+    named = r'(?:\b(?:LANE|REGISTRY_LANE|AWAIT) = |^        )"([a-z]+\.[a-z]+)"(?:: (?:asked|done)\(|$)'
+    lanes = {name.replace(".", "-") for text in texts for name in re.findall(named, text, re.MULTILINE)}
+    groups = {name.removeprefix("hoso.") for text in texts for name in re.findall(r'GROUP = "(hoso\.[a-z-]+)"', text)}
+    assert lanes == {*LANES, *SELDOM}
     assert groups == set(GROUPS)
 
 
