@@ -123,7 +123,9 @@ class Tenant:
     async def result(self, batch: str) -> int:
         """The size of the result sheet."""
         async with self._http.get(f"{self._url}/v1/batches/{batch}/result.xlsx", headers=self._headers) as answer:
-            return len(await answer.read())
+            body = await answer.read()
+            assert answer.status == 200, body[:500]
+            return len(body)
 
 
 async def measured(rows: int, *, inline: bool) -> dict[str, Any]:
