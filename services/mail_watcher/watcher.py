@@ -248,7 +248,7 @@ class Watcher:
         if parsed is not None and parsed.sender:
             return parsed.sender.rpartition("@")[2] in domains
         senders = b"\n".join(_FROM_LINE.findall((mail.raw or b"")[:MAX_HEAD_BYTES])).decode("ascii", "replace").lower()
-        return any(f"@{domain}" in senders for domain in domains)
+        return any(re.search(rf"@{re.escape(domain)}(?![\w.-])", senders) for domain in domains)
 
     async def _judged(self, mail: Fetched) -> tuple[Verdict, Reading, ParsedMail | None]:
         """Whether to believe it, what it says, and the mail as far as it could be parsed. What is not believed is not read."""

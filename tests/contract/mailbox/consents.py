@@ -76,7 +76,11 @@ class TokenService:
                 return web.Response(status=status, body=body)
             headers = {"Location": self.url} if status in (302, 307) else None
             return web.json_response(body, status=status, headers=headers)
-        if (form.get("client_id"), form.get("client_secret"), form.get("grant_type")) != (CLIENT, SECRET, "refresh_token"):
+        if (form.get("client_id"), form.get("client_secret"), form.get("grant_type")) != (
+            CLIENT,
+            SECRET,
+            "refresh_token",
+        ):
             return web.json_response({"error": "invalid_client"}, status=401)
         user = self.refresh.get(form.get("refresh_token", ""))
         if user is None:

@@ -103,7 +103,8 @@ async def test_a_code_in_the_junk_folder_is_found(house: House, dovecot: Dovecot
         await eventually(told(house, 2), "the code out of the inbox", 20)
     assert [fact.enrolment for fact in house.facts()] == [first[1].enrolment, second[1].enrolment]
     rows = await house.pool.fetch(
-        "select folder, state from mail_watcher.mail where mailbox = $1 order by arrived_at, folder desc", house.settings.id
+        "select folder, state from mail_watcher.mail where mailbox = $1 order by arrived_at, folder desc",
+        house.settings.id,
     )
     assert sorted((row["folder"], row["state"]) for row in rows) == [("INBOX", "matched"), (JUNK_NAME, "matched")]
 
@@ -153,7 +154,10 @@ async def test_cursors_of_folders_are_their_own_and_fenced(house: House, dovecot
     with pytest.raises(store.FenceLost):
         async with house.pool.acquire() as tx, tx.transaction():
             await store.record(tx, house.settings.id, late, [], main=False)
-    assert await house.pool.fetchval("select uid from mail_watcher.folder_cursor where mailbox = $1", house.settings.id) == 5
+    assert (
+        await house.pool.fetchval("select uid from mail_watcher.folder_cursor where mailbox = $1", house.settings.id)
+        == 5
+    )
     async with house.pool.acquire() as tx, tx.transaction():
         other = await store.take(tx, house.settings.id, "one", "Khác")
         assert other is not None

@@ -10,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.mail_watcher.matching import Expectation, Foreign, Match, Matched, NoCandidate, Several, match
-from services.mail_watcher.readings import FIRST_TIME, ActivationMail, Keys, OtherMail, StopResultMail, UnclearMail
+from services.mail_watcher.readings import (
+    FIRST_TIME,
+    ActivationMail,
+    ChangeResultMail,
+    Keys,
+    OtherMail,
+    StopResultMail,
+    Told,
+    UnclearMail,
+    UnitCodeResultMail,
+)
 from services.mail_watcher.secret import Secret
 
 T0 = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
@@ -42,9 +52,7 @@ def stop(accepted: bool = True, **keys: str | None) -> StopResultMail:
     return StopResultMail(Keys(**keys), accepted, "Ngừng thành công")
 
 
-def found(
-    reading: ActivationMail | StopResultMail, *among: Expectation, at: datetime = LATER, to: str = CONTACT
-) -> Match:
+def found(reading: Told, *among: Expectation, at: datetime = LATER, to: str = CONTACT) -> Match:
     return match(reading, (to,) if to else (), at, among)
 
 
@@ -233,3 +241,76 @@ def test_the_order_of_the_candidates_does_not_matter(world: World) -> None:
         assert type(one) is type(other)
         if isinstance(one, Matched) and isinstance(other, Matched):
             assert one.expectation.unit == other.expectation.unit
+
+
+# Results, and units that register for the first time.
+
+
+def change(accepted: bool = True, **keys: str | None) -> ChangeResultMail:
+    return ChangeResultMail(Keys(**keys), accepted, "")
+
+
+def granted(code: str | None = "YN0001A", **keys: str | None) -> UnitCodeResultMail:
+    return UnitCodeResultMail(Keys(FIRST_TIME, **keys), code is not None, code, "")
+
+
+def first(unit: int = 1, **other: object) -> Expectation:
+    return expectation(unit, **{"kind": "first_code", "unit_code": "", **other})  # type: ignore[arg-type]
+
+
+def test_results_go_to_their_kind_of_dossier() -> None:
+    changed, asked = expectation(1, kind="change"), first(2, unit_name="Chi nhánh Vinh")
+    assert found(change(unit_code="TZ0001Z"), expectation(1), changed, expectation(1, kind="stop")) == Matched(changed)
+    assert found(change(number="00001/2026/00101"), changed) == NoCandidate()
+    numbered = replace(changed, number="00001/2026/00101")
+    assert found(change(number="00001/2026/00101"), numbered) == Matched(numbered)
+    assert found(granted(unit_name="Chi nhánh Vinh"), expectation(1), changed, asked) == Matched(asked)
+    assert found(granted(unit_name="Chi nhánh Vinh"), expectation(2, unit_name="Chi nhánh Vinh")) == NoCandidate()
+    assert found(change(unit_code="TZ0001Z"), expectation(1), expectation(1, kind="stop")) == NoCandidate()
+
+
+def test_an_activation_mail_may_be_about_any_dossier_that_brings_one() -> None:
+    registered, changed = expectation(1), expectation(1, kind="change", since=minutes(3))
+    assert found(activation(unit_code="TZ0001Z"), registered, changed) == Matched(changed)
+    assert found(activation(unit_code="TZ0001Z"), registered, changed, at=minutes(2)) == Matched(registered)
+    asked = first(1, since=minutes(-5))
+    assert found(activation(unit_code=FIRST_TIME, unit_name=NAME), asked, changed) == Matched(asked)
+
+
+def test_first_time_units_of_one_name_come_one_after_the_other() -> None:
+    mail = activation(unit_code=FIRST_TIME, unit_name=NAME)
+    one, two = first(1), first(2, since=minutes(10))
+    assert isinstance(found(mail, one, two, at=minutes(11)), Several)  # both wait: nobody guesses
+    done = replace(one, answered_at=minutes(5))
+    assert found(mail, done, two, at=minutes(11)) == Matched(two)
+    assert found(mail, done, two, at=minutes(6)) == Matched(done)  # before the second was filed: a newer code
+    assert isinstance(found(mail, replace(one, answered_at=minutes(10.5)), two, at=minutes(11)), Several)
+    again = first(1, attempt=2, since=minutes(3), answered_at=minutes(5))
+    assert found(mail, one, again, two, at=minutes(11)) == Matched(two)  # its later attempt had got the mail
+    assert found(mail, first(1, since=T0 - timedelta(days=31)), two, at=minutes(11)) == Matched(two)
+    assert isinstance(found(mail, first(1, since=T0 - timedelta(days=29)), two, at=minutes(11)), Several)
+    assert found(mail, replace(two, contact="x@y.example"), one, at=minutes(11)) == Matched(one)
+
+
+def test_a_unit_code_goes_to_the_one_who_has_none_yet() -> None:
+    one, two, three = first(1), first(2, since=minutes(1)), first(3, since=minutes(2))
+    assert isinstance(found(granted(unit_name=NAME), one, two), Several)
+    given = replace(one, answered_at=minutes(3))
+    assert found(granted(unit_name=NAME), given, two) == Matched(two)
+    assert isinstance(found(granted(unit_name=NAME), given, two, three), Several)
+    assert isinstance(found(granted(None, unit_name=NAME), given, two), Several)  # a refusal may be a copy
+    assert isinstance(found(granted(unit_name=NAME), given, replace(two, answered_at=minutes(4))), Several)
+    numbered = replace(three, number="00003/2026/00101")
+    assert found(granted(None, unit_name=NAME, number="00003/2026/00101"), one, two, numbered) == Matched(numbered)
+    assert isinstance(found(granted(), one), Several)
+    named = replace(one, tax_code="0101234567-001")
+    other = replace(two, tax_code="0101234567-002")
+    assert found(granted(unit_name=NAME, tax_code="0101234567-002"), named, other) == Matched(other)
+
+
+def test_an_own_address_needs_no_name_at_all() -> None:
+    one = first(1, contact="own+1@x.example", own_contact=True)
+    two = first(2, contact="own+2@x.example", own_contact=True)
+    assert found(granted(), one, two, to="own+2@x.example") == Matched(two)
+    assert found(activation(unit_code=FIRST_TIME), one, two, to="own+1@x.example") == Matched(one)
+    assert found(granted(unit_name=NAME + " - Chi nhánh"), one, two, to="own+2@x.example") == Matched(two)

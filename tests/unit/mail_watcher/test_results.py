@@ -178,7 +178,9 @@ def test_text_and_html_of_a_result_have_to_agree() -> None:
 def test_the_subject_says_which_of_several_dossiers_a_mail_is_about() -> None:
     advice = f"Hồ sơ đã được chấp nhận. Mã đơn vị được cấp: {GRANTED}.\nĐề nghị đơn vị nộp hồ sơ thay đổi thông tin."
     assert isinstance(said(unit_code_result(FIRST_HEAD + advice)), UnitCodeResultMail)
-    assert isinstance(said(mail(FIRST_HEAD + "Hồ sơ cấp mã đơn vị: " + advice, subject="Thông báo")), UnitCodeResultMail)
+    assert isinstance(
+        said(mail(FIRST_HEAD + "Hồ sơ cấp mã đơn vị: " + advice, subject="Thông báo")), UnitCodeResultMail
+    )
     both = "Hồ sơ ngừng sử dụng dịch vụ đã được chấp nhận. Hồ sơ thay đổi thông tin đã được chấp nhận."
     assert isinstance(said(mail(HEAD + both, subject="Thông báo kết quả")), UnclearMail)
     assert isinstance(said(stop_result(HEAD + "Ngừng sử dụng dịch vụ thành công.\nMuốn thay đổi thông tin, nộp hồ sơ thay đổi.")), StopResultMail)  # fmt: skip

@@ -41,7 +41,11 @@ def test_activation_mails(form: str, unit: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "layout", "form", "refused"),
-    list(itertools.product(("stop-result", "change-result", "unit-code-result"), range(len(LAYOUTS)), FORMS, ("", REASON))),
+    list(
+        itertools.product(
+            ("stop-result", "change-result", "unit-code-result"), range(len(LAYOUTS)), FORMS, ("", REASON)
+        )
+    ),
 )
 def test_results(kind: str, layout: int, form: str, refused: str) -> None:
     first = kind == "unit-code-result"
