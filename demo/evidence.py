@@ -140,9 +140,19 @@ def _theirs(agency: sqlite3.Connection, shown: Shown) -> None:
     shown.provider = unit["provider_code"] if unit else ""
 
 
-async def doubled(phone: Phone | None) -> list[Any]:
-    """What somebody was asked to sign twice, in the signing service's own words."""
+async def doubled(phone: Phone | None) -> list[str]:
+    """What somebody was asked to sign twice: one document of ours in two prompts.
+
+    The service's own list also has documents of the same bytes: a registration that is filed again on the same day after a stop is a new
+    document with the content of the refused one (A20), and has to be approved anew (A21).
+    """
     if phone is None:
         return []
     async with Api(phone.url) as service:
-        return list((await service.ask("GET", "/ledger"))["doubles"])
+        told = await service.ask("GET", "/ledger")
+    within = {one["number"]: {document["id"] for document in one["documents"]} for one in told["prompts"]}
+    return [
+        f"{one['document']} ({one['what']})"
+        for one in told["doubles"]
+        if one["document"] in within[one["first"]] & within[one["second"]] or one["what"] != "approved twice"
+    ]

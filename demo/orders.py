@@ -96,7 +96,12 @@ def _received(seen: Seen, data: dict[str, Any]) -> None:
 
 def _decided(seen: Seen, data: dict[str, Any]) -> None:
     seen.after("FilingAsked", "DossierDecided", data, *ATTEMPT)
-    seen.once("DossierDecided", data, *ATTEMPT)
+    # who asks the agency where an attempt stands is told its decision, also one that was told before: the very same
+    asked = seen.times["StatusAsked", *(data.get(name) for name in ATTEMPT)]
+    again = seen.times["DossierDecided", *(data.get(name) for name in ATTEMPT), data["accepted"], data["code"]]
+    if not (asked and again):
+        seen.once("DossierDecided", data, *ATTEMPT)
+    seen.times["DossierDecided", *(data.get(name) for name in ATTEMPT), data["accepted"], data["code"]] += 1
     if data["kind"] == "stop" and not data["accepted"]:
         seen.stop_stands = False  # already stopped, or a person says how to go on
         seen.stop_done = True
@@ -104,6 +109,11 @@ def _decided(seen: Seen, data: dict[str, Any]) -> None:
         seen.activated = True
     if data["kind"] == "first_code" and data["accepted"]:
         seen.released = True
+
+
+def _status_asked(seen: Seen, data: dict[str, Any]) -> None:
+    seen.after("FilingAsked", "StatusAsked", data, *ATTEMPT)
+    seen.times["StatusAsked", *(data.get(name) for name in ATTEMPT)] += 1
 
 
 def _uncertain(seen: Seen, data: dict[str, Any]) -> None:
@@ -218,6 +228,7 @@ RULES: dict[str, Callable[[Seen, dict[str, Any]], None]] = {
     "mail.expected": _expected,
     "agency.dossier-received": _received,
     "agency.dossier-decided": _decided,
+    "agency.status-asked": _status_asked,
     "agency.filing-uncertain": _uncertain,
     "mail.stop-result-arrived": _stop_result,
     "mail.change-result-arrived": _change_result,

@@ -18,7 +18,7 @@ from demo.judge import OPEN_STAGES, ledger
 from demo.signing import Phone
 from hoso.runtime.failures import HosoError
 
-QUIET_S = 0.9
+QUIET_S = 0.7
 LAST = timedelta(days=45)
 """A made-up world in which nothing has ended after this long will not end."""
 TOGETHER = timedelta(minutes=20)
@@ -59,7 +59,7 @@ class Passing:
         )
         behind = await db.fetchval("select sum(h.next - p.off) from log.position p join log.head h using (topic, part)")
         heads = await db.fetchval("select sum(next) from log.head")
-        due = await self._agency_busy()
+        due = await self._agency_busy() or await self._signing()
         seen = (heads, undecided, tuple(b["position"] for b in batches), tuple(sorted(stages.items())))
         if seen != self._last or calls or behind or due:
             self._last, self._changed = seen, time.monotonic()
@@ -101,6 +101,11 @@ class Passing:
         )
         self.stir()
         return True
+
+    async def _signing(self) -> bool:
+        """Whether a signature is awaited of nobody's phone: it is about to be asked for, or about to be fetched."""
+        awaited = await self._own.db.pool.fetchval("select count(*) from log.call where lane = 'signer.await'")
+        return bool(awaited) and not (self._phone is not None and await self._phone.waiting())
 
     async def _agency_busy(self) -> bool:
         """Whether the agency is about to do something of its own."""

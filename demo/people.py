@@ -307,9 +307,9 @@ ANSWERS: dict[str, tuple[Step, ...]] = {
     "activate-by-hand": (_by_hand, _by_hand),
     "roster-failed": (RETRY,),
     "first-code-refused": (_mend,),
-    "officer-late": (_officer, _officer),
+    "officer-late": (_officer,),
     "change-refused": (RETRY,),
-    "change-late": (_change, _change),
+    "change-late": (_change,),
     "paper-form": (_print_and_post,),
     "paper-code": (_at_the_counter,),
 }

@@ -27,35 +27,43 @@ async def report(
 ) -> None:
     """Print it; write one enrolment's timeline beside the result sheet."""
     rows = await db.fetch(
-        "select e.*, r.row, r.row_key, r.outcome, r.errors, q.message as later from intake.batch_row r "
+        "select e.*, r.row, r.row_key, r.outcome, r.errors, q.message as later, q.outcome as decided from intake.batch_row r "
         "left join intake.request q on q.request = r.batch::text || ':' || r.row::text "
         "left join ops.enrolment e on e.enrolment = r.enrolment where r.batch = any($1) order by r.batch, r.row",
         list(batches),
     )
-    taken = [r for r in rows if r["outcome"] in ("accepted", "amended")]
+    refused = [r for r in rows if r["outcome"] not in ("accepted", "amended") or r["decided"] == "refused"]
+    taken = list({r["enrolment"]: r for r in rows if r not in refused}.values())
     say("")
     say(f"ENROLLED  {findings.enrolled} of {findings.accepted} accepted")
     for row in [r for r in taken if r["stage"] == "enrolled"][:SHOWN]:
         say(
             f"  {row['unit_code']:<8} {row['number'] or '':<18} {row['employees'] if row['employees'] is not None else '–':>3} employees  {row['name'][:60]}"
         )
+    stopped = [r for r in taken if r["stage"] == "stopped"]
+    say("")
+    say(f"STOPPED, AS ASKED  {len(stopped)}")
+    for row in stopped[:SHOWN]:
+        say(f"  {row['unit_code']:<8} {row['number'] or '':<18} {row['name'][:60]}")
     waiting = [r for r in taken if r["stage"] == "waiting-for-person"]
     say("")
-    say(f"WAITING FOR A PERSON  {len(waiting)}")
+    say(f"WAITING FOR A PERSON  {len(waiting)}   (hoso tasks list)")
     for row in waiting[:SHOWN]:
-        answers = CAUSES[row["cause"]].answers if row["cause"] in CAUSES else ()
+        answers = row["answers"] or (CAUSES[row["cause"]].answers if row["cause"] in CAUSES else ())
         say(f"  {row['unit_code'] or row['row_key']:<8} {row['message']}")
         say(
             f"           hoso enrolment answer {row['enrolment']} {'|'.join(answers)}"
             if answers
             else f"           hoso enrolment cancel {row['enrolment']}"
         )
-    refused = [r for r in rows if r["outcome"] not in ("accepted", "amended")]
     say("")
     say(f"REFUSED ROWS  {len(refused)}")
     for row in refused[:SHOWN]:
         errors = json.loads(row["errors"] or "[]")
-        say(f"  row {row['row']:<4} " + "; ".join(_error(e) for e in errors) + (row["later"] or ""))
+        say(
+            f"  row {row['row']:<4} {row['row_key']:<8} "
+            + ("; ".join(map(_error, errors)) or row["later"] or row["outcome"])
+        )
     await _ledgers(db, agency, say)
     path = await _timeline(db, folder, taken)
     say("")

@@ -64,6 +64,7 @@ async def enrol(world: World, args: argparse.Namespace, began: float) -> tuple[F
     agency_file = world.folder / "simulator" / "simulator.db"
     phone = Phone(world.read("esign/esign.json")["url"])
     async with house(settings, "demo", size=4) as own, Producer(world.folder / "webhooks.jsonl") as producer:
+        await phone.tell(settings.esign_messages)
         up = world.read("hoso/up.json")
         url = up["services"]["intake"]["http"]
         preparing = Preparing(own, world, phone, say, Authority(), f"http://{settings.agent_http}")
@@ -155,6 +156,7 @@ async def start(world: World, addresses: Sequence[str]) -> None:
         HOSO_SMTP=f"smtp://127.0.0.1:{post['smtp']['port']}",
         HOSO_SMTP_FROM="hoso@demo.example",
         HOSO_WEBHOOK_LOOPBACK="true",
+        HOSO_ESIGN_MESSAGES=f"127.0.0.1:{free_port()}",
         HOSO_AGENT_HTTP=f"127.0.0.1:{free_port()}",
     )
     world.start_hoso()

@@ -14,7 +14,6 @@ import sys
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
@@ -53,6 +52,11 @@ class Phone:
     url: str
     approved: int = 0
     _users: dict[str, str] = field(default_factory=dict)
+
+    async def tell(self, address: str) -> None:
+        """The service tells hoso's ear for messages what was decided on phones."""
+        async with Api(self.url) as service:
+            await service.ask("PUT", "/admin/webhook", {"url": f"http://{address}/esign/messages"})
 
     async def declare(self, api: Api, name: str, tax_code: str, employer: str) -> None:
         """An account at the service and a signing profile of it, over HTTP; the one-time code is read off the phone."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from demo.evidence import CHANGE, FIRST, REGISTER, STOP, Row, Shown
 from hoso.domain.identifiers import fold
-from hoso.domain.provinces import province_of
+from hoso.domain.provinces import read_province
 
 DAY_S = 24 * 3600.0
 OTHER, PORTAL = "CE007", "CE044"
@@ -75,14 +75,12 @@ def _gated(b: Shown) -> bool:
 
 
 def _stop_again(b: Shown) -> bool:
-    """A stop was filed again although the one before was accepted: its mail had not come."""
+    """A stop was filed again although the one before was accepted: its mail had not come by then, or never did."""
     stops = b.of(STOP)
-    return len(stops) > 1 and stops[0]["state"] == YES and stops[0]["mailed_world"] is None or _late(b, stops)
-
-
-def _late(b: Shown, stops: Sequence[Row]) -> bool:
-    return len(stops) > 1 and any(
-        m["sent_world"] and m["sent_world"] >= stops[1]["received_world"] for m in b.sent("stop-result")
+    mails = {mail["transaction_id"]: mail["sent_world"] for mail in b.sent("stop-result")}
+    return any(
+        one["state"] == YES and mails.get(one["transaction_id"], float("inf")) > later["received_world"]
+        for one, later in zip(stops, stops[1:], strict=False)
     )
 
 
@@ -99,10 +97,10 @@ def _prefilled(b: Shown) -> bool:
 
 
 def _expired(b: Shown) -> bool:
-    """A code ended, and a later attempt's was used; every used one was used within its day."""
+    """A code that had come ended unused, and the code of a later attempt was used within its day."""
+    ended = [one for one in b.codes if one["expires_world"] and not one["used_world"]]
     used = [one for one in b.codes if one["used_world"]]
-    ended = any(a["outcome"] == "SIM014" for a in b.activations) or len(b.codes) > len(used) > 0
-    return ended and all(one["used_world"] <= one["expires_world"] for one in used)
+    return bool(ended and used) and all(one["used_world"] <= one["expires_world"] for one in used)
 
 
 PAGE_A = (
@@ -147,12 +145,8 @@ def _licence_name(b: Shown) -> bool:
 
 
 def _old_province(b: Shown) -> bool:
-    """The row names a province by another name than those of the 34."""
-    asked = b.told("enrolment.requested")
-    if not asked or not b.enrolled:
-        return False
-    said, now = fold(b.cells.get("province", "")), fold(province_of(asked[0]["form"]["province"]).name)
-    return bool(said) and now not in said and said not in now
+    """The row names a province that is one of the 34 no more."""
+    return b.enrolled and bool(read_province(b.cells.get("province", "")).notes)
 
 
 def _sent_mail(b: Shown, filings: Sequence[Row]) -> bool:
@@ -228,7 +222,7 @@ STATEMENTS = (*PAGE_A, *PAGE_B)
 
 
 def _step(b: Shown, name: str) -> bool:
-    return any(one["name"] == name and one["state"] == "done" for one in b.checklist.get("steps", ()))
+    return any(one["step"] == name and one["state"] == "done" for one in b.checklist.get("steps", ()))
 
 
 def seen_of(shown: Sequence[Shown]) -> dict[str, list[str]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from app.house import House, house
 from demo.keys import Authority
+from demo.post import free_port
 from demo.run import TENANT, say
 from demo.world import World
 from hoso.runtime.failures import HosoError
@@ -31,18 +32,25 @@ async def main(folder: Path) -> int:
     for sign in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(sign, stopped.set)
     try:
-        for stale in ("post/post.json", "simulator/simulator.json", "hoso/up.json"):
+        for stale in ("post/post.json", "simulator/simulator.json", "esign/esign.json", "hoso/up.json"):
             (world.folder / stale).unlink(missing_ok=True)
         world.start_post((ADDRESS,))
+        world.start_esign()
         post = await world.until("post/post.json", "post")
         world.start_simulator(post["smtp"]["port"])
         await world.until("simulator/simulator.json", "simulator")
+        esign = (await world.until("esign/esign.json", "esign"))["url"]
+        world.also(HOSO_AGENT_HTTP=f"127.0.0.1:{free_port()}", HOSO_WEBHOOK_LOOPBACK="true")
         world.start_hoso()
         up = await world.until_up()
         async with house(world.settings(), "up", size=2) as own:
             key = await _set_up(own, world)
         say(f"API            {up['services']['intake']['http']}   (described at /openapi.json)")
         say(f"agency         {world.read('simulator/simulator.json')['url']}   (simulated; its ledger: /ledger)")
+        say(f"remote signing {esign}   (simulated; people, phones, ledger: simulator/esign/README.md)")
+        say(
+            f"workstations   http://{world.settings().agent_http}   (hoso agent-code new {TENANT} PROFILE; hoso agent enrol --server …)"
+        )
         say(f"tenant         {TENANT}; a mailbox {ADDRESS}, a signing profile for tax code {TAX_CODE}")
         say(f"API key        {key}")
         for name, facts in up["services"].items():

@@ -183,7 +183,7 @@ OTHERS = (
     Branch("mã lấy từ cơ cấu tổ chức", "", HOA_BAN, "Sóc Sơn", "Hà Nội", "Tổ 3, xã Sóc Sơn", org_unit="HB-SOCSON"),
     Branch("quên mã: tra cứu được", "", HOA_BAN, "Hoài Đức", "Hà Nội", "Số 15 đường Trạm Trôi, xã Hoài Đức", branch_id="HB-HOAIDUC"),
     Branch("ký từ xa", "AM6001A", MAY_TRE, "Phú Vinh", "Hà Nội", "Thôn Phú Vinh, xã Phú Nghĩa", profile=REMOTE),
-    Branch("ký từ xa: ngừng rồi đăng ký", "AMC002B", MAY_TRE, "Chương Mỹ", "Hà Nội", "Số 4 phố Chúc Sơn, phường Chương Mỹ", profile=REMOTE),
+    Branch("ký từ xa: ngừng trước rồi đăng ký", "AMC002B", MAY_TRE, "Chương Mỹ", "Hà Nội", "Số 4 phố Chúc Sơn, phường Chương Mỹ", provider="*", profile=REMOTE),
     Branch("ký bằng USB token", "BN7001A", BEN_NUOC, "Cát Lái", "TP.HCM", "Số 5 đường Nguyễn Thị Định, phường Cát Lái", profile=TOKEN),
     Branch("ký bằng USB token", "BN7002B", BEN_NUOC, "Cái Mép", "TP.HCM", "Khu cảng, phường Tân Phước", profile=TOKEN),
 )  # fmt: skip
@@ -232,7 +232,7 @@ LATER = (
 )
 """What is handed in when everything of the first sheet has ended."""
 
-ORG = "id,parent,name,unit_code,contact_name\nHB,,CÔNG TY TNHH Thực phẩm Hoa Ban,,\nHB-SOCSON,HB,,TZ1011M,Đỗ Thị Lan\n"
+ORG = "id,parent,name,unit_code,contact_name\nHB,,CÔNG TY TNHH Thực phẩm Hoa Ban,,\nHB-SOCSON,HB,CÔNG TY TNHH Thực phẩm Hoa Ban - Chi nhánh Sóc Sơn,TZ1011M,Đỗ Thị Lan\n"
 """The employer's organisation: what a row that names its unit there may leave empty."""
 
 KNOWN = [
