@@ -67,20 +67,30 @@ class _Found:
     waiting: bool = False
 
 
-def _sentences(lines: Sequence[str]) -> list[str]:
-    return [part for line in lines for part in _SENTENCE.split(line) if part]
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A mail sentence by sentence, each with its folded copy."""
+
+    subject: tuple[str, str]
+    sentences: Sequence[tuple[str, str]]
 
 
-def outcome(kind: KindOfMail, subject: str, lines: Sequence[str]) -> Outcome | None:
+def spoken(subject: str, lines: Sequence[str]) -> Spoken:
+    """A subject and the lines of a body."""
+    parts = [part for line in lines for part in _SENTENCE.split(line) if part]
+    return Spoken((subject, fold(subject)), [(part, fold(part)) for part in parts])
+
+
+def outcome(kind: KindOfMail, mail: Spoken) -> Outcome | None:
     """What the mail says about such a dossier; None when it does not speak of one."""
-    in_subject = kind.topic.found(subject, fold(subject))
-    sentences = _sentences(lines)
-    topics = [_names_topic(kind, sentence) for sentence in sentences]
+    in_subject = kind.topic.found(*mail.subject)
+    topics = [_names_topic(kind, *sentence) for sentence in mail.sentences]
     if not in_subject and not any(topics):
         return None
+    sentences = [sentence for sentence, _ in mail.sentences]
     anywhere = in_subject or kind.about == "stop-result"
     found = _Found()
-    for at, sentence in enumerate([*sentences, subject]):
+    for at, sentence in enumerate([*sentences, mail.subject[0]]):
         near = any(topics[max(0, at - NEAR) : at + 1]) if at < len(sentences) else in_subject
         if anywhere or near:
             _weigh(kind, sentence, found)
@@ -94,8 +104,7 @@ def outcome(kind: KindOfMail, subject: str, lines: Sequence[str]) -> Outcome | N
     return Outcome(None, "", in_subject, "" if quiet else "it speaks of a dossier and its outcome cannot be read")
 
 
-def _names_topic(kind: KindOfMail, sentence: str) -> bool:
-    folded = fold(sentence)
+def _names_topic(kind: KindOfMail, sentence: str, folded: str) -> bool:
     if not kind.topic.found(sentence, folded):
         return False
     return kind.about == "stop-result" or not _ADVICE.search(folded) or bool(_ACCEPTED.search(folded))

@@ -37,10 +37,8 @@ class Words:
     marked: re.Pattern[str] | None
 
     def found(self, line: str, folded: str) -> bool:
-        """Whether a line (and its folded copy) holds one of them."""
-        return bool(
-            (self.plain and self.plain.search(folded)) or (self.marked and self.marked.search(clean(line).lower()))
-        )
+        """Whether a clean line (and its folded copy) holds one of them."""
+        return bool((self.plain and self.plain.search(folded)) or (self.marked and self.marked.search(line.lower())))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

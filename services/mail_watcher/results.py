@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from services.mail_watcher.outcome import Outcome, outcome
+from services.mail_watcher.outcome import Outcome, outcome, spoken
 from services.mail_watcher.phrases import KindOfMail, Phrases
 from services.mail_watcher.readings import (
     FIRST_TIME,
@@ -49,7 +49,8 @@ def result_of(
     subject: str, page: Page, keys: Keys, phrases: Phrases
 ) -> tuple[KindOfMail, Outcome] | UnclearMail | None:
     """The one kind of dossier whose result this is; None when it speaks of none."""
-    found = [(kind, said) for kind in phrases.kinds if (said := outcome(kind, subject, page.lines)) is not None]
+    mail = spoken(subject, page.lines)
+    found = [(kind, said) for kind in phrases.kinds if (said := outcome(kind, mail)) is not None]
     if any(said.in_subject for _, said in found):
         found = [(kind, said) for kind, said in found if said.in_subject]
     told = [(kind, said) for kind, said in found if said.accepted is not None]

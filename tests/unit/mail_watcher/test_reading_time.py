@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from services.mail_watcher.parser import MAX_TEXT, ParsedMail, parse
 from services.mail_watcher.reading import MAX_LABELS, MAX_LINES, read
 from services.mail_watcher.readings import OtherMail, UnclearMail
+from services.mail_watcher.text import disguised, turned
 from tests.unit.mail_watcher.mails import CODE, NAME, UNIT, mail
 
 BOUND_S = 0.5
@@ -69,16 +70,38 @@ PIECES = {
     "agencies": "được cơ quan a",
     "combining marks": "a\u0301\u0323",
     "wrote": "on a wrote ",
+    "changes": "hồ sơ thay đổi thông tin được chấp nhận. ",
+    "codes that are given": "mã đơn vị được cấp: YN0001A ",
+    "anchors": "mã đơn vị được cấp ",
+    "fillers": "mã đơn vị của quý đơn vị là cho ",
+    "one anchor and fillers": "của được mới là ",
+    "code words": "mã đơn vị a1-a1-a1-a1-a1-",
+    "brackets after anchors": "mã đơn vị ((((((",
+    "denials": "không chưa ko được chấp nhận ",
+    "advice": "đề nghị vui lòng cấp mã đơn vị. ",
+    "reasons": "lý do: không được chấp nhận. ",
+    "disguises": "YN0\u200b001A ",
+    "turns": "\u202e\u202d",
+    "full-width": "ＹＮ",
 }
+SUBJECTS = ("Thông báo", "Kết quả cấp mã đơn vị, thay đổi thông tin, ngừng sử dụng dịch vụ")
 
 
 @pytest.mark.parametrize("shape", PIECES)
 def test_any_shape_is_read_in_a_moment(shape: str) -> None:
     piece = PIECES[shape]
-    for head in ("", ANCHOR, "Kính gửi: ", "ngừng mã kích hoạt 24h tên đơn vị: "):
+    for head in ("", ANCHOR, "Kính gửi: ", "ngừng mã kích hoạt 24h tên đơn vị: ", "mã đơn vị "):
         body = filled(head + filled(piece, MAX_TEXT - len(head)))
-        assert seconds(parsed(body, body)) < BOUND_S, head
+        assert seconds(parsed(body, body, subject=SUBJECTS[len(head) % 2])) < BOUND_S, head
         assert seconds(parsed(filled(piece, 60_000) + head)) < BOUND_S, head
+
+
+@pytest.mark.parametrize("shape", PIECES)
+def test_any_shape_is_cleaned_in_a_moment(shape: str) -> None:
+    text = filled(PIECES[shape])
+    began = time.process_time()
+    disguised(text), turned(text)
+    assert time.process_time() - began < BOUND_S
 
 
 @pytest.mark.parametrize("shape", PIECES)
@@ -86,7 +109,7 @@ def test_any_shape_of_as_many_lines_as_are_read(shape: str) -> None:
     piece = PIECES[shape].strip() or "x"
     size = MAX_TEXT // MAX_LINES - 2
     body = ANCHOR + "\n".join([filled(piece, size)] * (MAX_LINES - 1))
-    assert seconds(parsed(body)) < BOUND_S
+    assert seconds(parsed(body, subject=SUBJECTS[1])) < BOUND_S
     body = ANCHOR + "\n".join([piece[:size]] * (MAX_LINES - 1))
     assert seconds(parsed(body, body)) < BOUND_S
 
