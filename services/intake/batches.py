@@ -224,14 +224,14 @@ class Batches:
         if reader is None or reader.position != position:
             reader = await self._opened(tenant, row["sheet"], position)
         chunk = await self._next(reader, tenant, CHUNK)
-        state = "done" if len(chunk) < CHUNK else "working"
+        end, state = reader.position, "done" if len(chunk) < CHUNK else "working"
         async with self._pool.acquire() as tx, tx.transaction():
             mine = await tx.fetchval(
                 "update intake.batch set position = $3, state = $4 "
                 "where batch = $1 and position = $2 and state = 'working' returning batch",
                 batch,
                 position,
-                reader.position,
+                end,
                 state,
             )
             if mine is None:
@@ -240,7 +240,9 @@ class Batches:
             await point("intake.before-commit")
         await point("intake.after-commit")
         if state == "done":
-            log.info("a batch is worked off", extra={"batch": str(batch), "rows": reader.position})
+            del reader
+            gc.collect()  # as in `read_upload`
+            log.info("a batch is worked off", extra={"batch": str(batch), "rows": end})
         elif row["rows"] > _SMALL or len(self._readers) < _OPEN:
             self._readers[batch] = reader
         ring()

@@ -6,6 +6,7 @@ Errors are RFC 9457 problems (`problems.py`). The API describes itself at /opena
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import islice
@@ -255,6 +256,13 @@ def _key_reused() -> Problem:
 
 
 async def _result(rooms: Rooms, tenant: str, batch: UUID, *, bad_only: bool) -> bytes:
+    """The result sheet; what it was made from is let go at once."""
+    body = await _written(rooms, tenant, batch, bad_only=bad_only)
+    gc.collect()  # as in `batches.read_upload`
+    return body
+
+
+async def _written(rooms: Rooms, tenant: str, batch: UUID, *, bad_only: bool) -> bytes:
     """The result sheet, made a piece at a time: a big sheet needs no more memory than a small one."""
     async with rooms.pool.acquire() as db:
         found = await db.fetchrow(
