@@ -15,6 +15,7 @@ from pathlib import Path
 from hoso.points import FENCES
 from tests.chaos.faults import POINTS
 from tests.chaos.run import Plan, break_fence, chaos, say
+from tests.chaos.scenarios import rehearse
 
 
 def parser() -> argparse.ArgumentParser:
@@ -30,6 +31,11 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--short", action="store_true", help="70 enrolments, some points, some blows (about 90 seconds); the default"
     )
+    how.add_argument(
+        "--scenarios",
+        action="store_true",
+        help="every scenario of tests/e2e with a kill or a stop at a point in the middle (about 15 minutes)",
+    )
     make.add_argument("--seed", type=int, default=1, metavar="N", help="chooses rows, order and blows (default 1)")
     make.add_argument(
         "--break",
@@ -42,6 +48,10 @@ def parser() -> argparse.ArgumentParser:
     )
     make.add_argument("--enrolments", type=int, default=0, metavar="N", help="rows of the sheet")
     make.add_argument("--blows", type=int, default=0, metavar="N", help="random blows")
+    make.add_argument("--count", type=int, default=0, metavar="N", help="with --scenarios: only so many, by the seed")
+    make.add_argument(
+        "--only", default="", metavar="A,B", help="with --scenarios: only these, by the names of their tests"
+    )
     make.add_argument("--keep", type=Path, metavar="DIR", help="the world's folder (default: a temporary one)")
     return make
 
@@ -50,6 +60,8 @@ def main() -> int:
     given = parser().parse_args()
     if given.fence:
         return 0 if asyncio.run(break_fence(given.fence, given.seed)) else 1
+    if given.scenarios:
+        return _scenarios(given)
     points = tuple(name.strip() for name in given.points.split(",") if name.strip())
     strange = sorted(set(points) - set(POINTS))
     if strange:
@@ -61,6 +73,17 @@ def main() -> int:
         say(f"FAULT: {fault}")
     say(json.dumps(result.data(), ensure_ascii=False))
     return 0 if result.clean else 1
+
+
+def _scenarios(given: argparse.Namespace) -> int:
+    names = tuple(name.strip() for name in given.only.split(",") if name.strip())
+    outcome = asyncio.run(rehearse(given.seed, given.count, given.keep, names))
+    for name in outcome.never:
+        say(f"nobody came to a point in {name}")
+    for fault in outcome.faults:
+        say(f"FAULT: {fault}")
+    say(json.dumps({"clean": outcome.clean, "played": len(outcome.played), "never": len(outcome.never)}))
+    return 0 if outcome.clean else 1
 
 
 if __name__ == "__main__":

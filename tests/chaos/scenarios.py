@@ -1,0 +1,193 @@
+"""Every scenario of tests/e2e once more, with a process killed or stopped at a named point in the middle of it.
+
+The scenario's own assertions hold all the same, and the judge finds nothing afterwards. The seed chooses the point, the kind
+of fault and the moment. While something is down the world's clock stands: what is slow is not late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import inspect
+import itertools
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from tests.chaos.arena import AWAY, Arena, arena
+from tests.chaos.faults import BYWAYS, POINTS, Fault, Suffered, Surgeon
+from tests.chaos.sheets import Maker
+from tests.e2e.scene import Branch, Scene
+from tests.e2e.town import Town, owners
+
+FOLDER = Path(__file__).parents[1] / "e2e"
+TRIES = 3
+"""A scenario that was over before anybody came to the point is run again, with another point."""
+MIDDLE_S = 1.5
+"""The point is armed up to this long after the scenario began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """One scenario with one choice of its parameters."""
+
+    name: str
+    run: Callable[..., Awaitable[None]]
+    given: dict[str, Any] = field(default_factory=dict)
+
+
+def plays() -> list[Play]:
+    """Every scenario that needs nothing but the scene, in the order of the files."""
+    return [play for file in sorted(FOLDER.glob("test_*.py")) for play in _in(f"tests.e2e.{file.stem}")]
+
+
+def _in(module: str) -> Iterator[Play]:
+    found = vars(importlib.import_module(module))
+    for name, run in found.items():
+        marks = {mark.name for mark in getattr(run, "pytestmark", ())}
+        if not name.startswith("test_") or "statement" not in marks:
+            continue
+        for given in _choices(run):
+            if {*inspect.signature(run).parameters} == {"scene", *given}:
+                said = "-".join(str(value) for value in given.values())
+                yield Play(f"{name}[{said}]" if said else name, run, given)
+
+
+def _choices(run: Any) -> Iterator[dict[str, Any]]:
+    """What `parametrize` gives, as pytest would combine it."""
+    marks = [mark for mark in run.pytestmark if mark.name == "parametrize"]
+    sets = []
+    for mark in marks:
+        names = mark.args[0].split(",") if isinstance(mark.args[0], str) else list(mark.args[0])
+        sets.append([dict(zip(names, row if len(names) > 1 else (row,), strict=True)) for row in mark.args[1]])
+    for chosen in itertools.product(*sets):
+        yield {name.strip(): value for one in chosen for name, value in one.items()}
+
+
+class Hurt(Scene):
+    """A scene whose clock stands while a process is being brought back, so that only what really waits sees time pass."""
+
+    async def _busy(self, branch: Branch) -> str:
+        if not await self._works() or await self._in_hand(branch):
+            return "working"
+        return await super()._busy(branch)
+
+    async def pass_time(self, delta: timedelta) -> None:
+        await self.town.arena.until_working()
+        await super().pass_time(delta)
+
+    async def _works(self) -> bool:
+        return await self.town.arena.until_working(0.3) < 0.3
+
+    async def _in_hand(self, branch: Branch) -> bool:
+        """Whether a call of the branch is being made, is in doubt, or is tried again within seconds."""
+        try:
+            async with self.town.arena.open() as own:
+                found = await own.db.pool.fetchval(
+                    "select count(*) from log.call where correlation::text = $1 and (unsure or (lane <> 'agency.replies' "
+                    "and (owner is not null or not_before < now() + interval '4 seconds')))",
+                    branch.enrolment,
+                )
+                return bool(found)
+        except AWAY:
+            return True
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a run of plays."""
+
+    played: list[str] = field(default_factory=list)
+    suffered: list[Suffered] = field(default_factory=list)
+    never: list[str] = field(default_factory=list)
+    """Plays that ended before anybody came to any of the points chosen for them."""
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def clean(self) -> bool:
+        return not self.faults
+
+
+class Stage:
+    """A world on which scenarios are played and hurt."""
+
+    def __init__(self, world: Arena, seed: int) -> None:
+        self._town = Town(world)
+        self._world = world
+        self._chance = random.Random(seed)
+        self._surgeon = Surgeon(world, Maker(seed, world.tenants), seed)
+        self.outcome = Outcome()
+
+    async def play(self, play: Play) -> None:
+        """Play it until somebody was hurt in it; its assertions are its own."""
+        for _ in range(TRIES):
+            fault = self._fault(play)
+            hurting = asyncio.create_task(self._hurt(fault))
+            began = time.monotonic()
+            try:
+                await play.run(Hurt(self._town), **play.given)
+            except AssertionError as error:
+                self.outcome.faults.append(f"{play.name} with {fault.kind} at {fault.target}: {str(error)[:3000]}")
+            finally:
+                suffered = await self._over(hurting, fault)
+            if suffered is not None:
+                self.outcome.suffered.append(suffered)
+                self.outcome.played.append(play.name)
+                print(f"  {time.monotonic() - began:6.1f} s  {suffered.said():<70} {play.name}", flush=True)
+                return
+            if self.outcome.faults:
+                return
+        self.outcome.never.append(play.name)
+
+    def _fault(self, play: Play) -> Fault:
+        names = POINTS if self._chance.random() < 0.85 or "code" not in play.name else BYWAYS[:4]
+        return Fault(self._chance.choice(("kill", "kill", "nap")), self._chance.choice(names))
+
+    async def _hurt(self, fault: Fault) -> Suffered | None:
+        await asyncio.sleep(self._chance.uniform(0, MIDDLE_S))  # the moment is part of the fault
+        return await self._surgeon.do(fault, 60)
+
+    async def _over(self, hurting: asyncio.Task[Suffered | None], fault: Fault) -> Suffered | None:
+        """The scenario is over: what was not taken by now never will be."""
+        armed = self._world.points / fault.target
+        if not hurting.done():
+            with contextlib.suppress(FileNotFoundError):
+                armed.unlink()
+                hurting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            return await hurting
+        return None
+
+    async def judged(self) -> None:
+        """Nothing lost, nothing twice, everybody back."""
+        await self._world.until_working()
+        self.outcome.faults += (await self._world.judge()).everything
+        self.outcome.faults += [one.said() for one in self.outcome.suffered if one.bad]
+
+
+async def rehearse(seed: int, count: int = 0, keep: Path | None = None, names: Sequence[str] = ()) -> Outcome:
+    """All scenarios on one world in an order that the seed shuffles, or the first `count` of them, or those named."""
+    chosen = [play for play in plays() if not names or play.name in names]
+    random.Random(seed).shuffle(chosen)
+    async with _stage(seed, keep) as stage:
+        for number, play in enumerate(chosen[: count or None], 1):
+            await stage.play(play)
+            if not count and number % 20 == 0:
+                await stage.judged()
+            if not stage.outcome.clean:
+                break
+        if stage.outcome.clean:
+            await stage.judged()
+        return stage.outcome
+
+
+@contextlib.asynccontextmanager
+async def _stage(seed: int, keep: Path | None) -> AsyncIterator[Stage]:
+    async with arena(owners(), keep=keep) as world:
+        await world.until_working()
+        yield Stage(world, seed)
