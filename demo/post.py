@@ -1,10 +1,9 @@
 """The mail host of demonstrations and tests: SMTP in, IMAP out, all on loopback. `python -m demo.post --help`
 
-Every mailbox is a pymap process of its own (pymap knows one user). The SMTP side hands each mail over by IMAP APPEND
-and says
-250 only after the mailbox has it and the spool too; so a mailbox that died is started again on its port and refilled.
-pymap
-keeps nothing on disk: a restart is a new UIDVALIDITY, and mails the reader had deleted are back.
+Every mailbox is a pymap process of its own (pymap knows one user), with an inbox and a junk folder for what calls itself spam.
+The SMTP side hands each mail over by IMAP APPEND and says 250 only after the mailbox has it and the spool too; so a mailbox that
+died is started again on its port and refilled. pymap keeps nothing on disk: a restart is a new UIDVALIDITY, and mails the reader
+had deleted are back.
 """
 
 from __future__ import annotations
@@ -35,6 +34,9 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 log = logging.getLogger("demo.post")
 
 LARGEST = 32 * 1024 * 1024
+JUNK = "Junk"
+"""Where mails go that call themselves spam. pymap has no special uses (RFC 6154): a reader finds it by its name."""
+_SPAM = re.compile(rb"^X-Spam-Flag:[ \t]*YES[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 START_SECONDS = 30.0
 APPEND_SECONDS = 20.0
 STARTS_AT_ONCE = 2
@@ -156,6 +158,15 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+class Refused(OSError):
+    """The mailbox heard the command and said no."""
+
+
+def is_spam(content: bytes) -> bool:
+    """Whether a filter before us has marked the mail (X-Spam-Flag: YES)."""
+    return _SPAM.search(re.split(rb"\r?\n\r?\n", content, maxsplit=1)[0]) is not None
+
+
 class ImapConnection:
     """One IMAP connection that only appends, many at a time (LITERAL+, answers matched by tag)."""
 
@@ -167,22 +178,25 @@ class ImapConnection:
 
     @classmethod
     async def open(cls, port: int, box: Box) -> ImapConnection:
-        """Connect and log in. Raises OSError."""
+        """Connect, log in, and see that the junk folder is there. Raises OSError."""
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         link = writer.get_extra_info("socket")
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # without it each APPEND waits 40 ms for an ack
         made = cls(reader, writer)
         try:
             await made._command(b"LOGIN " + _quoted(box.user) + b" " + _quoted(box.password))
+            with contextlib.suppress(Refused):  # it is there already
+                await made._command(f"CREATE {JUNK}".encode())
         except BaseException:
             made.close()
             raise
         return made
 
     async def append(self, content: bytes, received: float) -> None:
-        """Return when the mailbox has the mail. Raises OSError."""
+        """Return when the mailbox has the mail, in its inbox or its junk folder. Raises OSError."""
         when = datetime.fromtimestamp(received, UTC).strftime("%d-%b-%Y %H:%M:%S +0000")
-        await self._command(f'APPEND INBOX "{when}" {{{len(content)}+}}\r\n'.encode() + content)
+        folder = JUNK if is_spam(content) else "INBOX"
+        await self._command(f'APPEND {folder} "{when}" {{{len(content)}+}}\r\n'.encode() + content)
 
     async def _command(self, command: bytes) -> None:
         if self._listening.done():
@@ -198,7 +212,7 @@ class ImapConnection:
         finally:
             self._waiting.pop(tag, None)
         if not line.upper().startswith(b"OK"):
-            raise OSError(f"the mailbox answers {line.decode('utf-8', 'replace')}")
+            raise Refused(f"the mailbox answers {line.decode('utf-8', 'replace')}")
 
     async def _listen(self) -> None:
         try:

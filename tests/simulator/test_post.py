@@ -66,17 +66,17 @@ class Post:
         self.process = None
         return status
 
-    def send(self, recipient: str, *subjects: str) -> None:
+    def send(self, recipient: str, *subjects: str, headers: str = "") -> None:
         with smtplib.SMTP("127.0.0.1", self.told["smtp"]["port"], timeout=30) as smtp:
             for subject in subjects:
-                smtp.sendmail("a@agency.example", [recipient], f"Subject: {subject}\r\n\r\n.dot\r\nbody\r\n")
+                smtp.sendmail("a@agency.example", [recipient], f"Subject: {subject}\r\n{headers}\r\n.dot\r\nbody\r\n")
 
-    def read(self, box: str) -> tuple[int, list[bytes]]:
-        """UIDVALIDITY and all mails of a mailbox."""
+    def read(self, box: str, folder: str = "INBOX") -> tuple[int, list[bytes]]:
+        """UIDVALIDITY and all mails of a folder of a mailbox."""
         how = self.told["boxes"][box]
         with imaplib.IMAP4(how["host"], how["port"]) as imap:
             imap.login(how["user"], how["password"])
-            imap.select("INBOX")
+            imap.select(folder)
             validity = int(imap.response("UIDVALIDITY")[1][0])
             found = imap.search(None, "ALL")[1][0].split()
             return validity, [imap.fetch(number, "(BODY.PEEK[])")[1][0][1] for number in found]
@@ -102,6 +102,16 @@ def test_mails_reach_the_mailbox_of_their_recipient(post: Post) -> None:
     with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
         post.send("nobody@demo.example", "x")
     assert refused.value.recipients["nobody@demo.example"][0] == 550
+
+
+def test_what_calls_itself_spam_lies_in_the_junk_folder_also_after_a_restart(post: Post) -> None:
+    post.send("hue@demo.example", "junk", headers="X-Spam-Flag: YES\r\n")
+    post.send("hue@demo.example", "good", headers="X-Spam-Flag: NO\r\nX-Other: X-Spam-Flag: YES\r\n")
+    post.stop(signal.SIGKILL)
+    post.start()
+    for folder, subject in (("Junk", b"Subject: junk"), ("INBOX", b"Subject: good")):
+        [mail] = post.read("hue@demo.example", folder)[1]
+        assert subject in mail
 
 
 def test_a_mailbox_that_died_is_started_again_and_refilled(post: Post) -> None:
