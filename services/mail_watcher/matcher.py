@@ -164,7 +164,8 @@ class Matcher:
             await point("mail.before-match-commit")
         if wake is not None:
             wake()
-        await asyncio.gather(*(self._vault.destroy(code) for code in used))  # the copies under the mailbox
+        if used:
+            await self._vault.destroy(*used)  # the copies under the mailbox
         return len(mails)
 
     async def _told_before(self, tx: Tx, mails: Sequence[KnownMail], verdicts: dict[UUID, Decided]) -> set[UUID]:

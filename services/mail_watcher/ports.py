@@ -28,7 +28,9 @@ class Vault(Protocol):
         """Open. Raises `hoso.store.vault.Erased`."""
         ...
 
-    async def destroy(self, ref: UUID, /) -> None: ...
+    async def destroy(self, *refs: UUID) -> None:
+        """Erase; what is not there is no error."""
+        ...
 
 
 class Clock(Protocol):

@@ -30,6 +30,12 @@ def _folded(char: str) -> str:
 _FOLD = {code: _folded(chr(code)) for code in (*range(0x41, 0x5B), *range(0xC0, 0x250), *range(0x1E00, 0x1F00))}
 
 
+_FOREIGN = re.compile(
+    "[" + "".join(char for char in map(chr, _FOLD) if not unicodedata.normalize("NFKC", char).isascii()) + "]"
+)
+"""Letters with diacritics, whole: no word that has one is ever plain ASCII."""
+
+
 def _pieces(line: str) -> Iterator[str]:
     start = 0
     while start < len(line):
@@ -56,7 +62,7 @@ def disguised(text: str) -> frozenset[str]:
     """The words that `clean` makes plain ASCII of something else: invisible characters inside, full-width forms."""
     if text.isascii():
         return frozenset()
-    runs = {run for run in _RUN.findall(text) if not run.isascii() and len(run) <= PIECE}
+    runs = {run for run in _RUN.findall(text) if not run.isascii() and len(run) <= PIECE and not _FOREIGN.search(run)}
     return frozenset(tidy for run in runs if (tidy := clean(run)) and tidy.isascii())
 
 

@@ -7,11 +7,12 @@ under ids that a repeat finds again. What happens at the server (flags) comes af
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid5
@@ -57,6 +58,9 @@ NEWEST_BESIDE = 2_000
 """Of a folder beside the main one, so many of the newest numbers are read at first: an archive is not."""
 
 _FROM_LINE = re.compile(rb"^from[ \t]*:[^\n]{0,1000}", re.IGNORECASE | re.MULTILINE)
+
+
+Judged = tuple[Verdict, Reading, ParsedMail | None]
 
 
 class Watcher:
@@ -179,7 +183,10 @@ class Watcher:
         digests = [_digest(mail) for mail in fetched]
         known = await store.known(self._pool, self.settings.id, digests)
         new = {digest: mail for mail, digest in zip(fetched, digests, strict=True) if digest not in known}
-        examined = [await self._examined(mail, digest) for digest, mail in new.items()]
+        judged = await self._judged_all(list(new.values()))
+        examined = [
+            self._examined(mail, digest, found) for (digest, mail), found in zip(new.items(), judged, strict=True)
+        ]
         refs = iter(await self._sealed([sealing for _, sealings in examined for sealing in sealings]))
         rows = []
         for row, sealings in examined:
@@ -207,10 +214,10 @@ class Watcher:
                 log.error("a mail cannot be sealed: %s", error, extra={"mailbox": str(self.settings.id)})
             return error
 
-    async def _examined(self, mail: Fetched, digest: bytes) -> tuple[MailRow, list[Sealing]]:
+    def _examined(self, mail: Fetched, digest: bytes, judged: Judged) -> tuple[MailRow, list[Sealing]]:
         """What there is to record of a mail, and what of it has to be sealed first: the mail, and its code under the
         mailbox, so that the same code has the same reference in whatever mail it comes."""
-        verdict, reading, parsed = await self._judged(mail)
+        verdict, reading, parsed = judged
         id_ = uuid5(self.settings.id, digest.hex())
         tenant = self.settings.tenant
         sealings = [Sealing(tenant, id_, "personal", mail.raw)] if mail.raw is not None else []
@@ -250,23 +257,51 @@ class Watcher:
         senders = b"\n".join(_FROM_LINE.findall((mail.raw or b"")[:MAX_HEAD_BYTES])).decode("ascii", "replace").lower()
         return any(re.search(rf"@{re.escape(domain)}(?![\w.-])", senders) for domain in domains)
 
-    async def _judged(self, mail: Fetched) -> tuple[Verdict, Reading, ParsedMail | None]:
-        """Whether to believe it, what it says, and the mail as far as it could be parsed. What is not believed is not read."""
-        if mail.raw is None:
-            return Quarantined("it is larger than this mailbox's limit"), OtherMail(), None
-        raw, trust = mail.raw, self.settings.trust
+    async def _judged_all(self, mails: Sequence[Fetched]) -> list[Judged]:
+        """A chunk on one thread; when it takes too long each mail by itself, so that only the one that does is held
+        against."""
+        records = await self._records_of(mails)
         try:
-            parsed, names = await aside(lambda: (parse(raw, self.settings.delivery), key_names(raw, trust)))
-            found = {name: text for name in names if (text := await self._records.text(name)) is not None}
-            arrived_at = self._clock.world(mail.internaldate)
-            verdict = await aside(lambda: judge(raw, parsed, trust, found, arrived_at))
-        except HostileMail as hostile:
-            return Quarantined(f"it was not parsed: {hostile}"), OtherMail(), None
+            return await aside(lambda: [self._judged(mail, records) for mail in mails])
+        except TookTooLong:
+            return [await self._judged_alone(mail, records) for mail in mails]
+
+    async def _records_of(self, mails: Sequence[Fetched]) -> dict[str, str]:
+        """The keys that the mails name, as far as they are published."""
+        names: set[str] = set()
+        for mail in mails:
+            with contextlib.suppress(HostileMail):
+                names |= set(key_names(mail.raw, self.settings.trust) if mail.raw is not None else ())
+        return {name: text for name in sorted(names) if (text := await self._records.text(name)) is not None}
+
+    def _judged(self, mail: Fetched, records: Mapping[str, str]) -> Judged:
+        """Whether to believe it, what it says, and the mail as far as it could be parsed. What is not believed is not read."""
+        verdict, parsed = self._believed(mail, records)
+        if parsed is None or isinstance(verdict, Quarantined):
+            return verdict, OtherMail(), parsed
+        return verdict, _read(parsed, self.settings.phrases), parsed
+
+    async def _judged_alone(self, mail: Fetched, records: Mapping[str, str]) -> Judged:
+        try:
+            verdict, parsed = await aside(lambda: self._believed(mail, records))
         except TookTooLong:
             return Quarantined("it was not parsed: it takes too long"), OtherMail(), None
-        if isinstance(verdict, Quarantined):
+        if parsed is None or isinstance(verdict, Quarantined):
             return verdict, OtherMail(), parsed
-        return verdict, await _reading(parsed, self.settings.phrases), parsed
+        try:
+            return verdict, await aside(lambda: _read(parsed, self.settings.phrases)), parsed
+        except TookTooLong:
+            return verdict, UnclearMail("it takes too long to read"), parsed
+
+    def _believed(self, mail: Fetched, records: Mapping[str, str]) -> tuple[Verdict, ParsedMail | None]:
+        if mail.raw is None:
+            return Quarantined("it is larger than this mailbox's limit"), None
+        try:
+            parsed = parse(mail.raw, self.settings.delivery)
+            named = {name: records[name] for name in key_names(mail.raw, self.settings.trust) if name in records}
+        except HostileMail as hostile:
+            return Quarantined(f"it was not parsed: {hostile}"), None
+        return judge(mail.raw, parsed, self.settings.trust, named, self._clock.world(mail.internaldate)), parsed
 
     async def _flag(self, mailbox: Mailbox, mails: Sequence[Fetched]) -> None:
         try:
@@ -294,12 +329,10 @@ def _digest(mail: Fetched) -> bytes:
     ).digest()
 
 
-async def _reading(parsed: ParsedMail, phrases: Phrases) -> Reading:
+def _read(parsed: ParsedMail, phrases: Phrases) -> Reading:
     """What a trusted mail says. One that cannot be read goes to a person; the mails behind it go on."""
     try:
-        return await aside(lambda: read(parsed, phrases))
-    except TookTooLong:
-        return UnclearMail("it takes too long to read")
+        return read(parsed, phrases)
     except Exception as error:  # the sentence may quote the mail, so only the kind of error is told
         log.error("a mail cannot be read", extra={"error": type(error).__name__})
         return UnclearMail(f"it cannot be read ({type(error).__name__})")

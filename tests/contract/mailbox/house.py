@@ -51,8 +51,9 @@ class MemoryVault:
             raise Erased(f"{ref}")
         return self.kept[ref][3]
 
-    async def destroy(self, ref: UUID, /) -> None:
-        self.kept.pop(ref, None)
+    async def destroy(self, *refs: UUID) -> None:
+        for ref in refs:
+            self.kept.pop(ref, None)
 
 
 class ListedMailbox:
