@@ -29,7 +29,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Remember how each scenario went."""
     report = yield
     passed = item.config.stash.setdefault(PASSED, {})
-    name = item.nodeid.rpartition("/")[2].partition("[")[0].partition("@")[0]
+    name = item.nodeid.partition("[")[0].partition("@")[0].rpartition("/")[2]  # without parameters and xdist group
     if report.when == "call" or not report.passed:
         passed[name] = passed.get(name, True) and report.passed
     return report
