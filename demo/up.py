@@ -40,7 +40,8 @@ async def main(folder: Path) -> int:
         world.start_simulator(post["smtp"]["port"])
         await world.until("simulator/simulator.json", "simulator")
         esign = (await world.until("esign/esign.json", "esign"))["url"]
-        world.also(HOSO_AGENT_HTTP=f"127.0.0.1:{free_port()}", HOSO_WEBHOOK_LOOPBACK="true")
+        ports = {f"HOSO_{name}": f"127.0.0.1:{free_port()}" for name in ("HTTP", "AGENT_HTTP")}
+        world.also(**ports, HOSO_WEBHOOK_LOOPBACK="true")
         world.start_hoso()
         up = await world.until_up()
         async with house(world.settings(), "up", size=2) as own:
@@ -55,7 +56,7 @@ async def main(folder: Path) -> int:
         say(f"API key        {key}")
         for name, facts in up["services"].items():
             say(f"  {name:<13}{facts.get('ops', '')}/metrics   pid {facts.get('pid')}")
-        say(f"commands       . {_env(world)} && .venv/bin/hoso status")
+        say(f"commands       . {shlex.quote(str(_env(world)))} && .venv/bin/hoso status")
         say("Ctrl-C ends it; the data stays")
         while not stopped.is_set() and world.processes["hoso"].poll() is None:
             with contextlib.suppress(TimeoutError):
