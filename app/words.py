@@ -71,6 +71,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "col.made_at": ("Lập lúc", "Made at"),
     "col.scopes": ("Quyền", "Scopes"),
     "col.address": ("Địa chỉ", "Address"),
+    "col.offset": ("Vị trí", "Offset"),
+    "col.body": ("Nội dung", "Body"),
     "col.tax_code": ("Mã số thuế", "Tax code"),
     "col.agency": ("Cơ quan BHXH", "Agency"),
     "col.host": ("Máy chủ", "Host"),
