@@ -121,12 +121,14 @@ class Stage:
         self._world = world
         self._chance = random.Random(seed)
         self._surgeon = Surgeon(world, Maker(seed, world.tenants), seed)
+        self._ready = False
         self.outcome = Outcome()
 
     async def play(self, play: Play) -> None:
         """Play it until somebody was hurt in it; its assertions are its own."""
         for _ in range(TRIES):
             fault = self._fault(play)
+            self._ready = False
             hurting = asyncio.create_task(self._hurt(fault))
             began = time.monotonic()
             try:
@@ -150,12 +152,15 @@ class Stage:
 
     async def _hurt(self, fault: Fault) -> Suffered | None:
         await asyncio.sleep(self._chance.uniform(0, MIDDLE_S))  # the moment is part of the fault
+        self._ready = True
         return await self._surgeon.do(fault, 60)
 
     async def _over(self, hurting: asyncio.Task[Suffered | None], fault: Fault) -> Suffered | None:
         """The scenario is over: what was not taken by now never will be."""
         armed = self._world.points / fault.target
-        if not hurting.done():
+        if not self._ready:
+            hurting.cancel()
+        elif not hurting.done():
             with contextlib.suppress(FileNotFoundError):
                 armed.unlink()
                 hurting.cancel()

@@ -14,73 +14,25 @@ import io
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import aiohttp
-from lxml import etree
 
 from services.intake.columns import header_of
 from tests.chaos.arena import AWAY
 from tests.chaos.sheets import Maker, provider_of
+from tests.e2e.branches import FORMS, ITS, Branch, Document
 from tests.e2e.town import Town
+
+__all__ = ["Branch", "Document", "Scene", "in_order"]
 
 QUIET_S = 0.7
 """Nothing has happened for a branch for this long: then nothing will before the clock moves."""
+STUCK_S = 5.0
+"""Nothing has happened for so long, and nothing is due: then nothing ever will."""
 PATIENCE_S = 90.0
-ITS = "(unit_code = ?1 or (unit_name = ?2 and (unit_code = '' or ?1 = '-')))"
-"""Which filings of the agency's ledger are a branch's."""
-FORMS = {"04_DK-IVAN": "register", "05_SD-IVAN": "change", "06_NG-IVAN": "stop"}
-
-
-@dataclass
-class Branch:
-    """A row, and what hoso calls it."""
-
-    tenant: str
-    fields: dict[str, str]
-    enrolment: str = ""
-    said: dict[str, Any] = field(default_factory=dict)
-    """The last answer to a request for it."""
-    batch: str = ""
-
-    @property
-    def unit_code(self) -> str:
-        return self.fields["unit_code"]
-
-    @property
-    def name(self) -> str:
-        return self.fields["name"]
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """For `ITS`: names are shared by branches, except those of newcomers, who have nothing else."""
-        return self.fields.get("unit_code") or "-", self.name
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """One signed form as the agency took it in."""
-
-    data: bytes
-
-    @property
-    def fields(self) -> dict[str, str]:
-        """What stands in it, by element name; the signature is left out."""
-        root = etree.fromstring(self.data, etree.XMLParser(resolve_entities=False, no_network=True))
-        content = root.find("NoiDung")
-        assert content is not None
-        return {
-            str(node.tag): node.text or "" for node in content.iter() if isinstance(node.tag, str) and not len(node)
-        }
-
-    @property
-    def signed_at(self) -> str:
-        """When it was signed, as its signature says: the same words signed again have the same signature value."""
-        root = etree.fromstring(self.data, etree.XMLParser(resolve_entities=False, no_network=True))
-        return str(root.findtext(".//{*}SigningTime"))
 
 
 class Scene:
@@ -249,9 +201,9 @@ class Scene:
             if picture != seen or picture[2] == "working":
                 seen, changed = picture, time.monotonic()
             if time.monotonic() - changed > QUIET_S:
-                moved = await self._on(branch)
-                changed = time.monotonic()
-                if not moved:
+                if await self._on(branch):
+                    changed = time.monotonic()
+                elif time.monotonic() - changed > STUCK_S:
                     raise AssertionError(f"nothing more happens: {found}\n{await self.story(branch)}")
             if time.monotonic() - began > PATIENCE_S:
                 raise AssertionError(f"{stage} {cause or ''} never came: {found}\n{await self.story(branch)}")
