@@ -68,9 +68,21 @@ class Arena:
         self.tenants = list(tenants)
         self.pin = f"pin-{secrets.token_hex(8)}"
         self.keys: dict[str, str] = {}
+        self.relay = a_port()
+        """Where hoso hands its own mails over; nobody listens until a scenario does."""
+        self.rejections = folder / "rejections.json"
+        """Classes of codes that this deployment gives itself; followed while it runs."""
         self.world = World(
             folder,
-            settings={"HOSO_POINTS": str(self.points), "HOSO_HTTP": f"127.0.0.1:{a_port()}"},
+            settings={
+                "HOSO_POINTS": str(self.points),
+                "HOSO_HTTP": f"127.0.0.1:{a_port()}",
+                "HOSO_AGENT_HTTP": f"127.0.0.1:{a_port()}",
+                "HOSO_REJECTIONS": str(self.rejections),
+                "HOSO_SMTP": f"smtp://127.0.0.1:{self.relay}",
+                "HOSO_SMTP_FROM": "hoso@thong-bao.example",
+                "HOSO_WEBHOOK_LOOPBACK": "true",
+            },
             simulator=["--honour-keys"] if honour_keys else [],
         )
         self._agency_port = a_port()
@@ -81,6 +93,7 @@ class Arena:
     async def start(self) -> None:
         """Mail host, agency, hoso, and what people set up."""
         self.points.mkdir(parents=True)
+        self.rejections.write_text("{}")
         self.world.start_post([box for t in self.tenants for box in (t.mailbox, *t.mailboxes)])
         post = await self.world.until("post/post.json", "post")
         self.world.start_simulator(post["smtp"]["port"], listen=f"127.0.0.1:{self._agency_port}")
