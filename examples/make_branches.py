@@ -175,7 +175,7 @@ OTHERS = (
     Branch("mất trả lời, nộp lại báo trùng", "TZF051L", HOA_BAN, "Uông Bí", "Quảng Ninh", "Số 4 đường Quang Trung, phường Uông Bí"),
     Branch("trả lời giả: chữ ký không đúng", "YNF421L", SONG_XANH, "Diễn Châu", "Nghệ An", "Khối 2, xã Diễn Châu"),
     Branch("thư mã kích hoạt lần đầu không đến", "BMM081L", TRANG_NON, "Trảng Bàng", "Tây Ninh", "Số 27 đường Quang Trung, phường Trảng Bàng"),
-    Branch("hai mã kích hoạt, mã sau đúng", "MBM161D", MUOI_BIEN, "Vạn Ninh", "Khánh Hòa", "Tổ 1, xã Vạn Ninh"),
+    Branch("thư viết dấu rời (NFD)", "MBM051D", MUOI_BIEN, "Vạn Ninh", "Khánh Hòa", "Tổ 1, xã Vạn Ninh"),
     Branch("kích hoạt rồi mới mất trả lời", "NDP011D", NUI_DA, "Bảo Lạc", "Cao Bằng", "Khu 4, xã Bảo Lạc"),
     Branch("450 lao động", "TZR011M", HOA_BAN, "Quế Võ", "Bắc Ninh", "Lô D2, khu công nghiệp, phường Quế Võ"),
     Branch("cơ quan không có mã này: chờ người", "MBU011E", MUOI_BIEN, "Ngọc Hiển", "Cà Mau", "Ấp 2, xã Đất Mũi"),
