@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from demo.evidence import CHANGE, FIRST, REGISTER, STOP, Row, Shown
-from hoso.domain.identifiers import fold
+from hoso.domain.identifiers import BadValue, fold
 from hoso.domain.provinces import read_province
 
 DAY_S = 24 * 3600.0
@@ -146,7 +147,9 @@ def _licence_name(b: Shown) -> bool:
 
 def _old_province(b: Shown) -> bool:
     """The row names a province that is one of the 34 no more."""
-    return b.enrolled and bool(read_province(b.cells.get("province", "")).notes)
+    with suppress(BadValue):  # the cell may be empty: the organisation's feed knew it
+        return b.enrolled and bool(read_province(b.cells.get("province", "")).notes)
+    return False
 
 
 def _sent_mail(b: Shown, filings: Sequence[Row]) -> bool:
