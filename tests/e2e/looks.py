@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import email
+import email.policy
+import imaplib
 import inspect
 import time
 from collections.abc import Awaitable, Callable
+from email.message import EmailMessage
 from typing import Any
 from uuid import uuid4
 
 import aiohttp
 import pypdfium2
 
+from tests.e2e.branches import ITS
 from tests.e2e.scene import Branch, Scene
 
 
@@ -56,7 +61,7 @@ def words_of(pdf: bytes) -> str:
     return " ".join(page.get_textpage().get_text_bounded() for page in document).replace("\r\n", " ")
 
 
-async def counter(scene: Scene, path: str, body: dict[str, Any]) -> dict[str, Any]:
+async def counter(scene: Scene, path: str, body: Any) -> dict[str, Any]:
     """Something done at the agency's counter, or by hand on its portal."""
     gateway = scene.town.arena.world.settings().gateway
     async with aiohttp.ClientSession() as session, session.post(f"{gateway}{path}", json=body) as answer:
@@ -68,3 +73,34 @@ def registered(scene: Scene, unit_code: str) -> bool:
     """Whether the agency holds the unit as ours."""
     rows = scene.town.agency("select provider_code from units where unit_code = ?", unit_code)
     return bool(rows) and rows[0]["provider_code"] == scene.town.arena.world.settings().ivan_code
+
+
+def activations(scene: Scene, branch: Branch) -> list[str]:
+    """What the agency answered to each activation code that was tried for the branch, oldest first; "00" is activated."""
+    rows = scene.town.agency(
+        "select outcome from activations where transaction_id in "
+        f"(select transaction_id from filings where {ITS}) order by id",
+        *branch.key,
+    )
+    return [row["outcome"] for row in rows]
+
+
+async def folder(scene: Scene, address: str, name: str) -> list[EmailMessage]:
+    """All mails in a folder of a mailbox, read over IMAP as anybody would who has its password."""
+    how = scene.town.arena.world.read("post/post.json")["boxes"][address]
+
+    def read() -> list[EmailMessage]:
+        with imaplib.IMAP4(how["host"], how["port"]) as imap:
+            imap.login(how["user"], how["password"])
+            imap.select(name, readonly=True)
+            found = imap.search(None, "ALL")[1][0].split()
+            raw = [imap.fetch(number, "(BODY.PEEK[])")[1][0] for number in found]
+        return [email.message_from_bytes(one[1], policy=email.policy.default) for one in raw if isinstance(one, tuple)]
+
+    return await asyncio.to_thread(read)
+
+
+async def tasks(scene: Scene, tenant: str, cause: str | None = None) -> list[dict[str, Any]]:
+    """The open tasks of a tenant."""
+    _, found = await scene.http(tenant, "GET", f"/v1/tasks?limit=1000{f'&cause={cause}' if cause else ''}")
+    return list(found["tasks"])
