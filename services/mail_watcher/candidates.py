@@ -110,8 +110,9 @@ cross join lateral (
   union select dossier, attempt from mail_watcher.expectation
     where mailbox = q.mailbox and kind = any(q.kinds) and number = q.number
   union (select dossier, attempt from mail_watcher.expectation
-    where mailbox = q.mailbox and contact = any(q.contacts) and (q.own or own_address) and kind = any(q.kinds)
-    limit {ENOUGH})
+    where mailbox = q.mailbox and contact = any(q.contacts) and own_address and kind = any(q.kinds) limit {ENOUGH})
+  union (select dossier, attempt from mail_watcher.expectation
+    where q.own and mailbox = q.mailbox and contact = any(q.contacts) and kind = any(q.kinds) limit {ENOUGH})
   union (select dossier, attempt from mail_watcher.expectation
     where mailbox = q.mailbox and kind = any(q.kinds) and name_key = q.name_key
     and (q.tax_key is null or tax_key = q.tax_key) limit {ENOUGH})
@@ -123,7 +124,9 @@ cross join lateral (
     and not exists (select 1 from mail_watcher.mail m
       where m.dossier = x.dossier and m.attempt = x.attempt and m.arrived_at < q.horizon)
     order by x.since desc limit {ENOUGH})) as fitting
-join mail_watcher.expectation e on e.dossier = fitting.dossier and e.attempt = fitting.attempt and e.tenant = q.tenant"""
+cross join lateral (select * from mail_watcher.expectation x
+  where x.dossier = fitting.dossier and x.attempt = fitting.attempt and x.tenant = q.tenant offset 0) e"""
+"""By index whatever the planner expects (`offset 0`), and never all attempts that share an address."""
 
 
 async def decide(tx: Tx, mails: Sequence[KnownMail], own_contacts: Mapping[UUID, bool]) -> dict[UUID, Decided]:

@@ -255,13 +255,17 @@ on conflict (dossier, attempt) do update set number = excluded.number
 where known.number is distinct from excluded.number
 returning dossier, attempt"""
 _LOOK_AGAIN = """
-update mail_watcher.mail set look = true where id in (
-  select m.id from mail_watcher.mail m where m.id = any($3) or (m.state in ('fetched', 'parked') and exists (
-    select 1 from unnest($1::uuid[], $2::int[]) as new(dossier, attempt)
-    join mail_watcher.expectation e using (dossier, attempt)
-    where e.mailbox = m.mailbox and e.kind = any(m.kinds) and (e.unit_code = m.unit_code or e.number = m.number
-      or e.name_key = m.name_key or e.tax_key = m.tax_key or e.contact = any(m.delivered_to))))
-  order by m.id for update)"""
+with new as materialized (
+  select e.* from unnest($1::uuid[], $2::int[]) as given(dossier, attempt)
+  join mail_watcher.expectation e using (dossier, attempt)),
+locked as materialized (
+  select m.id, m.look from mail_watcher.mail m
+  where m.id = any($3) or (m.state in ('fetched', 'parked') and exists (
+    select 1 from new e where e.mailbox = m.mailbox and e.kind = any(m.kinds) and (e.unit_code = m.unit_code
+      or e.number = m.number or e.name_key = m.name_key or e.tax_key = m.tax_key or e.contact = any(m.delivered_to))))
+  order by m.id for update)
+update mail_watcher.mail m set look = true from locked where m.id = locked.id and not locked.look"""
+"""Locked first, in order: what the matcher has in hand is waited for, and what it made of `look` is what is seen then."""
 
 
 def _row_of(e: Expectation) -> dict[str, Any]:

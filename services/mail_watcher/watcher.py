@@ -299,9 +299,9 @@ class Watcher:
         try:
             parsed = parse(mail.raw, self.settings.delivery)
             named = {name: records[name] for name in key_names(mail.raw, self.settings.trust) if name in records}
+            return judge(mail.raw, parsed, self.settings.trust, named, self._clock.world(mail.internaldate)), parsed
         except HostileMail as hostile:
             return Quarantined(f"it was not parsed: {hostile}"), None
-        return judge(mail.raw, parsed, self.settings.trust, named, self._clock.world(mail.internaldate)), parsed
 
     async def _flag(self, mailbox: Mailbox, mails: Sequence[Fetched]) -> None:
         try:
