@@ -18,7 +18,8 @@ from demo.judge import OPEN_STAGES, ledger
 from demo.signing import Phone
 from hoso.runtime.failures import HosoError
 
-QUIET_S = 0.7
+QUIET_S = 0.6
+MAIL_S = 6.0
 LAST = timedelta(days=45)
 """A made-up world in which nothing has ended after this long will not end."""
 TOGETHER = timedelta(minutes=20)
@@ -38,6 +39,7 @@ class Passing:
         self._last: Any = None
         self._changed = time.monotonic()
         self._moved = timedelta()
+        self._unread = False
 
     async def now(self) -> datetime:
         """The world's time."""
@@ -60,7 +62,9 @@ class Passing:
         behind = await db.fetchval("select sum(h.next - p.off) from log.position p join log.head h using (topic, part)")
         heads = await db.fetchval("select sum(next) from log.head")
         due = await self._agency_busy() or await self._signing()
-        seen = (heads, undecided, tuple(b["position"] for b in batches), tuple(sorted(stages.items())))
+        read = await db.fetchval("select count(*) from mail_watcher.mail where not look and state <> 'fetched'")
+        self._unread = self._agency_mails() > read
+        seen = (heads, undecided, read, tuple(b["position"] for b in batches), tuple(sorted(stages.items())))
         if seen != self._last or calls or behind or due:
             self._last, self._changed = seen, time.monotonic()
         working = any(batch["state"] == "working" for batch in batches) or undecided
@@ -68,8 +72,8 @@ class Passing:
 
     @property
     def quiet(self) -> bool:
-        """Nothing has happened for a while."""
-        return time.monotonic() - self._changed > QUIET_S
+        """Nothing has happened for a while; a longer one while mails that have left the agency are not read yet."""
+        return time.monotonic() - self._changed > (MAIL_S if self._unread else QUIET_S)
 
     def stir(self) -> None:
         """Something was just done from outside: what it leads to comes first."""
@@ -117,6 +121,11 @@ class Passing:
                 (now, time.time() + 10),
             ).fetchone()
         return bool(row[0])
+
+    def _agency_mails(self) -> int:
+        """How many mails have left the agency, forged ones with them."""
+        with contextlib.closing(ledger(self._agency)) as agency:
+            return int(agency.execute("select count(*) from mails where state = 'sent'").fetchone()[0])
 
     def _agency_due(self, now: datetime) -> list[datetime]:
         with contextlib.closing(ledger(self._agency)) as agency:

@@ -83,7 +83,7 @@ class People:
 
     async def rest(self) -> None:
         """Between two looks."""
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(0.15)
 
     async def _take(self, task: Task, now: datetime) -> int:
         id_, cause, who = task["task"], task["cause"], str(task["enrolment"] or task["task"])
