@@ -292,6 +292,8 @@ def _unit_code_result(state: State, fact: e.UnitCodeResultArrived) -> Decided | 
         return None
     if not isinstance(state, (*_FIRST_CODE, Filed, Waiting)):
         return None
+    if isinstance(state, Waiting) and state.cause == "unit-code-held":
+        return None  # the same word a second time: whose code it is stays the question
     if fact.granted and fact.unit_code:
         return granted(state.case, filing, fact.unit_code)
     answered_already = isinstance(state, Waiting) and state.cause in ("first-code-refused", "signing", "certificate")
@@ -333,7 +335,9 @@ def _code_came(state: State, dossier: UUID, code: Code) -> Decided | None:
         case Waiting(cause=cause) if cause in _NOT_SEEN and state.filing.transaction_of(code.attempt) is None:
             return wait(state.case, "transaction-missing", "", state.filing, code)
         case Waiting(cause=cause, text=text) if cause not in _CODE_IS_MOOT:
-            return activate(state.case, state.filing, code, asked=(cause, text))
+            activating, answers = activate(state.case, state.filing, code, asked=(cause, text))
+            assert isinstance(activating, Activating)
+            return replace(activating, refusal=state.refusal), answers
     return None
 
 
@@ -356,13 +360,17 @@ def _activation(rules: Rules, state: State, fact: e.ActivationAnswered, now: dat
     if fact.outcome == "activated":
         return activated(rules, case, filing, now)
     if state.newer is not None:  # harmless also when the outcome is unknown: activating twice is activating once
-        return activate(case, filing, state.newer, state.asked)
+        activating, answers = activate(case, filing, state.newer, state.asked)
+        assert isinstance(activating, Activating)
+        return replace(activating, refusal=state.refusal), answers
     if fact.outcome == "unknown":
         return wait(case, "activation-uncertain", said, filing)
     if fact.outcome == "unsupported":  # the code stays sealed for the person who does it on the portal
         return wait(case, "activate-by-hand", said, filing, code)
     if state.asked is not None:
-        return wait(case, *state.asked, filing)
+        waiting, answers = wait(case, *state.asked, filing)
+        assert isinstance(waiting, Waiting)
+        return replace(waiting, refusal=state.refusal), answers
     if not filing.handed:  # a late code came while this attempt was being signed
         return prepare(rules, case, filing.again(), now)
     if code.attempt < filing.attempt:  # it says nothing about the attempt whose mail is awaited

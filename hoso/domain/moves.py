@@ -90,9 +90,10 @@ def _first_code(rules: Rules, case: Case, now: datetime) -> Decided:
 
 def prepare(rules: Rules, case: Case, filing: Filing, now: datetime) -> Decided:
     """Have an attempt put into XML and signed, always anew (A21). A first-time dossier waits for its turn before."""
+    if case.profile is None:
+        return wait(case, "no-profile", f"Mã số thuế {case.form.tax_code}", filing)
     if filing.kind == "first_code" and not case.own_address and case.turn != filing.dossier:
         return _take_turn(case, filing)
-    assert case.profile is not None, "an enrolment without a profile does not begin"
     prepared = e.DossierPrepared(
         enrolment=case.enrolment,
         dossier=filing.dossier,
@@ -128,7 +129,13 @@ def mended(rules: Rules, case: Case, filing: Filing | None, now: datetime) -> De
     if filing is None or (filing.kind == "first_code" and case.form.first_time is None):
         return begin(rules, case, now)
     if filing.kind == "register" and case.provider:
-        return stop(rules, case, case.provider, filing.dossier, now)
+        if case.provider not in case.stopped:
+            return stop(rules, case, case.provider, filing.dossier, now)
+        case = replace(case, provider=None)
+    if filing.kind == "change":
+        case = replace(case, changes=changes_of(case))
+        if not case.changes:
+            return effective(case, filing)  # mended back to what the agency knows
     case, following = case.open(filing.kind, supersedes=filing.dossier)
     return prepare(rules, case, following, now)
 
@@ -139,9 +146,19 @@ def change(rules: Rules, case: Case, changes: tuple[Change, ...], now: datetime)
     return prepare(rules, case, filing, now)
 
 
+def changes_of(case: Case) -> tuple[Change, ...]:
+    """What a change under way changes, by the row as it is now: contact and telephone against what the agency knows."""
+    if case.agreed is None:
+        return case.changes
+    agreed, form = case.agreed, case.form
+    contact = [Change(field="email", old=agreed.contact, new=case.contact)] if case.contact != agreed.contact else []
+    phone = [Change(field="phone", old=agreed.form.phone, new=form.phone)] if form.phone != agreed.form.phone else []
+    return (*contact, *phone, *(one for one in case.changes if one.field not in ("email", "phone")))
+
+
 def anew(rules: Rules, case: Case, filing: Filing, cause: str, said: str, now: datetime) -> Decided:
     """A new attempt of the same dossier, while its bound lasts; then a person."""
-    case = replace(case, unanswered=case.unanswered + 1, wrong_codes=0)
+    case = replace(case, unanswered=case.unanswered + 1, unsettled=True, wrong_codes=0)
     if case.unanswered >= rules.attempts:
         return wait(case, cause, said, filing)
     return prepare(rules, case, filing.again(), now)
@@ -293,7 +310,7 @@ def coded(rules: Rules, case: Case, unit_code: str, now: datetime) -> Decided:
 
 def effective(case: Case, filing: Filing) -> Decided:
     """The change took effect: a unit new on the service has its employees fetched, any other is where it was."""
-    case = replace(case, changes=())
+    case = replace(case, changes=(), agreed=None)
     return enrolled(case, filing, case.employees) if case.member else fetch(case, filing)
 
 

@@ -19,6 +19,7 @@ from hoso.domain.moves import (
     await_mail,
     begin,
     change,
+    changes_of,
     coded,
     effective,
     enrolled,
@@ -36,6 +37,7 @@ from hoso.domain.rejections import Treatment
 from hoso.domain.states import (
     OPEN,
     AgencyReview,
+    Agreed,
     Cancelled,
     Case,
     Code,
@@ -44,6 +46,7 @@ from hoso.domain.states import (
     State,
     Stopped,
     Waiting,
+    refusal_of,
     stands,
 )
 from hoso.domain.told import Rules, progress, refusal
@@ -83,8 +86,11 @@ def requested(rules: Rules, state: State, fact: e.EnrolmentRequested, now: datet
         return state, [refusal(fact, "already-open", old)]
     if isinstance(state, Waiting) and state.cause in _MENDABLE and old.filed and not stands(state):
         case = replace(_counting_on(case, old), filed=True, stopped=old.stopped, member=old.member)
-        case = replace(case, employees=old.employees, changes=old.changes, provider=case.provider or old.provider)
+        case = replace(case, employees=old.employees, changes=old.changes, agreed=old.agreed)
+        case = replace(case, provider=case.provider or old.provider)
         return mended(rules, case, state.filing, now)
+    if isinstance(state, Waiting) and state.cause == "paper-code" and case.form.unit_code is not None:
+        return begin(rules, replace(_counting_on(case, old), filed=True), now)  # the row brings the code
     if old.filed or old.member:  # of a unit on the service only the change under way is open
         return state, [refusal(fact, "already-filed", old)]
     return begin(rules, case, now)  # nothing was filed; a signature under way belongs to an attempt nobody will file
@@ -129,6 +135,7 @@ def _amended(case: Case, old: Case) -> Case:
         earlier=old.earlier,
         turn=old.turn,
         form=form,
+        mailbox=old.mailbox if same_address else case.mailbox,
         contact=old.contact if same_address else case.contact,
         own_address=old.own_address if same_address else case.own_address,
         profile=old.profile if case.profile is None and form.tax_code == old.form.tax_code else case.profile,
@@ -160,11 +167,18 @@ def _changed(rules: Rules, state: Enrolled, case: Case, fact: e.EnrolmentRequest
     case = replace(case, form=form)
     if form.purpose == "stop":
         return state, [refusal(fact, "stop-not-allowed", old)]
-    changes = []
-    if form.email != was.email:
-        changes.append(Change(field="email", old=old.contact, new=case.contact))
-    if form.phone != was.phone:
-        changes.append(Change(field="phone", old=was.phone, new=form.phone))
+    same_address = form.email == was.email
+    case = replace(
+        _counting_on(case, old),
+        provider=None,
+        member=True,
+        employees=state.employees,
+        agreed=Agreed(was, old.contact, old.mailbox, old.own_address, old.profile),
+        mailbox=old.mailbox if same_address else case.mailbox,
+        contact=old.contact if same_address else case.contact,
+        own_address=old.own_address if same_address else case.own_address,
+    )
+    changes = list(changes_of(case))
     if case.profile is not None and case.profile != old.profile:
         # what is new of them is known when it is signed: the signer writes it
         changes.append(Change(field="method", old=state.filing.method or "", new=""))
@@ -182,15 +196,7 @@ def _changed(rules: Rules, state: Enrolled, case: Case, fact: e.EnrolmentRequest
     other |= {"contact_name", "branch_id"}
     if not changes or form.model_dump(exclude=other) != was.model_dump(exclude=other):
         return state, [refusal(fact, "already-enrolled", old)]
-    case = replace(
-        _counting_on(case, old),
-        provider=None,
-        member=True,
-        employees=state.employees,
-        contact=old.contact if form.email == was.email else case.contact,
-        own_address=old.own_address if form.email == was.email else case.own_address,
-        profile=case.profile or old.profile,
-    )
+    case = replace(case, profile=case.profile or old.profile)
     return change(rules, case, tuple(changes), now)
 
 
@@ -198,7 +204,8 @@ def replaced(rules: Rules, state: State, fact: e.CertificateReplaced, now: datet
     """The unit signs with another certificate from now on: the agency is told (§3.5)."""
     if not isinstance(state, Enrolled) or state.case.profile != fact.profile or not fact.changes:
         return None
-    return change(rules, state.case, fact.changes, now)
+    case = replace(state.case, member=True, employees=state.employees)
+    return change(rules, case, fact.changes, now)
 
 
 # --- answers ----------------------------------------------------------------------------------------------------
@@ -218,7 +225,7 @@ def answered(rules: Rules, state: Waiting, fact: e.EnrolmentAnswered, now: datet
             form = case.form.model_copy(update={"unit_code": code, "first_time": None})
             return begin(rules, replace(case, form=form, foreign=False), now)
         case "sent", value if _channel_and_day(value):
-            return wait(case, "paper-code", value)
+            return wait(replace(case, filed=True), "paper-code", value)
         case "profile", value if (profile := _uuid(value)) is not None:
             case = replace(case, profile=profile)
             return prepare(rules, case, filing.again(), now) if filing else begin(rules, case, now)
@@ -227,8 +234,8 @@ def answered(rules: Rules, state: Waiting, fact: e.EnrolmentAnswered, now: datet
                 return begin(rules, replace(case, provider=value), now)
             refused_one = filing.dossier if filing.kind == "register" else filing.supersedes
             return stop(rules, replace(case, stopped=()), value, refused_one, now)
-        case "treatment", value if filing and state.refusal and value in set(Treatment):
-            following = treated(rules, case, filing, Treatment(value), state.refusal, now)
+        case "treatment", value if filing and (refused := refusal_of(state)) and value in set(Treatment):
+            following = treated(rules, case, filing, Treatment(value), refused, now)
             return None if getattr(following[0], "cause", None) == state.cause else following
         case _ if filing is not None:
             return _about_filing(rules, state, fact, now)
@@ -338,6 +345,15 @@ def cancelled(state: State) -> Decided | None:
     assert not isinstance(state, New)
     case = replace(state.case, earlier=stands(state))
     if case.member and state.filing is not None:
-        return enrolled(replace(state.case, changes=()), state.filing, case.employees)
+        return enrolled(_as_agreed(state.case, stands(state)), state.filing, case.employees)
     end = Cancelled(case, state.filing)
     return end, [progress(end)]
+
+
+def _as_agreed(case: Case, stood: bool) -> Case:
+    """What the agency knows of the unit holds again, unless the change may have reached it all the same."""
+    if case.agreed is not None and not stood:
+        known = case.agreed
+        case = replace(case, form=known.form, contact=known.contact, mailbox=known.mailbox, profile=known.profile)
+        case = replace(case, own_address=known.own_address)
+    return replace(case, changes=(), agreed=None)

@@ -54,6 +54,17 @@ class Filing:
 
 
 @dataclass(frozen=True, slots=True)
+class Agreed:
+    """What the agency knows of an enrolled unit while a change of it is under way."""
+
+    form: UnitForm
+    contact: str
+    mailbox: UUID
+    own_address: bool
+    profile: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """What holds through a whole enrolment: the request, and what has been spent of its bounds."""
 
@@ -86,6 +97,8 @@ class Case:
     """The first-time dossier that asked for its turn in the mailbox, or has it."""
     changes: tuple[Change, ...] = ()
     """What the change dossier under way changes."""
+    agreed: Agreed | None = None
+    """What holds again when the change under way comes to nothing."""
     member: bool = False
     """The unit is on the service: a change that fails or is given up leaves it there."""
     employees: int | None = None
@@ -94,12 +107,14 @@ class Case:
     system_errors: int = 0
     unanswered: int = 0
     """Attempts of the dossier under way that ended without a mail or with an expired code."""
+    unsettled: bool = False
+    """An attempt of the dossier under way was filed and never answered, whatever came after it."""
     wrong_codes: int = 0
 
     def open(self, kind: Kind, supersedes: UUID | None = None) -> tuple[Case, Filing]:
         """A new dossier with its first attempt; the bounds start anew."""
         ordinal = self.dossiers + 1
-        case = replace(self, dossiers=ordinal, system_errors=0, unanswered=0, wrong_codes=0)
+        case = replace(self, dossiers=ordinal, system_errors=0, unanswered=0, unsettled=False, wrong_codes=0)
         return case, Filing(uuid5(self.enrolment, f"{kind}:{ordinal}"), 1, kind, supersedes=supersedes)
 
 
@@ -187,6 +202,8 @@ class Activating:
     code: Code
     newer: Code | None = None
     asked: tuple[str, str] | None = None
+    refusal: tuple[str, str] | None = None
+    """Of the wait that `asked` names."""
     rung: int = 0
     """How many warnings were given that the code ends."""
     at: Literal["activating"] = "activating"
@@ -306,7 +323,7 @@ _ANSWERED = {
     "filing-failed",
     "stop-refused",
 }
-_ANSWERED |= {"unknown-code", "unit-code-held", "no-unit-code", "paper-form", "paper-code"}
+_ANSWERED |= {"unknown-code", "unit-code-held", "no-unit-code", "paper-form"}
 _ANSWERED |= {"first-code-refused", "change-refused"}
 """Causes of a wait in which the attempt under way was refused, or never left the house."""
 
@@ -321,5 +338,13 @@ def stands(state: State) -> bool:
         case AgencyReview() | NotingCode() | AwaitingResult():
             return True
         case Waiting(cause=cause, case=case):
-            return cause not in _ANSWERED or case.unanswered > 0 or case.earlier
-    return state.case.unanswered > 0 or state.case.earlier
+            return cause not in _ANSWERED or case.unanswered > 0 or case.unsettled or case.earlier
+    return state.case.unanswered > 0 or state.case.unsettled or state.case.earlier
+
+
+def refusal_of(state: Waiting) -> tuple[str, str] | None:
+    """The agency's code and text that led to this wait; of a wait written by an older version, out of its words."""
+    if state.refusal is not None or state.cause != "unknown-code":
+        return state.refusal
+    code, _, text = state.text.partition(" – ")
+    return code, text

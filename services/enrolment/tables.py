@@ -13,7 +13,8 @@ from uuid import UUID
 
 from hoso.domain.decisions import Rules
 from hoso.domain.rejections import Treatment
-from hoso.domain.states import Waiting
+from hoso.domain.states import New, Waiting, refusal_of
+from hoso.runtime.consumer import LOST
 from hoso.runtime.failures import SettingsError
 from hoso.runtime.steps import Step, Tell, Tx
 from schemas.events import EnrolmentAnswered
@@ -76,19 +77,33 @@ class Tables:
         due = True  # also what was classified while nobody ran
         while not drained.is_set():
             if due and self._files:
-                await self._answer(pool, log_, tenant_of)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(drained.wait(), LOOK_S)
+                try:
+                    await self._answer(pool, log_, tenant_of)
+                except LOST as error:
+                    log.warning("those that wait for a class are answered later: %r", error)
+                    due = await self._pause(drained)
+                    continue
+            await self._pause(drained)
             due = self.changed()
+
+    async def _pause(self, drained: asyncio.Event) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(drained.wait(), LOOK_S)
+        return True
 
     async def _answer(self, pool: Any, log_: Log, tenant_of: Callable[[Any, UUID], Awaitable[str | None]]) -> None:
         async with pool.acquire() as db:
             rows = await db.fetch(_UNKNOWN)
         for row in rows:
-            state = STATE.validate_json(row["body"])
-            if not isinstance(state, Waiting) or state.cause != "unknown-code" or state.refusal is None:
+            try:
+                state = STATE.validate_json(row["body"])
+            except ValueError:
+                log.error("a state cannot be read, its unit waits on", extra={"unit": str(row["subject"])})
                 continue
-            treatment = self.rules.rejections.treatment(*state.refusal)
+            refused = refusal_of(state) if isinstance(state, Waiting) and state.cause == "unknown-code" else None
+            if refused is None or isinstance(state, New):
+                continue
+            treatment = self.rules.rejections.treatment(*refused)
             if treatment is Treatment.HOLD:
                 continue
             enrolment = state.case.enrolment

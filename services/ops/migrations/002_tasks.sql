@@ -1,6 +1,8 @@
 -- What waits for a person, and what an enrolment says of itself besides its stage.
 alter table ops.enrolment add answers text[] not null default '{}', add until timestamptz, add method text,
   add progress int not null default 0, add profile uuid, add purpose text not null default 'enrol';
+update ops.enrolment e set profile = (select (t.data->>'profile')::uuid from ops.timeline t
+  where t.enrolment = e.enrolment and t.type = 'vn.hoso.dossier.prepared.v1' order by t.n desc limit 1);
 create index on ops.enrolment(profile) where profile is not null;
 create index on ops.enrolment(unit);
 -- The data of a row as they stand: its requests and the answers that mended it.
