@@ -26,7 +26,7 @@ async def test_a_failed_stop_keeps_the_agencys_words_and_is_filed_again_as_a_new
     assert scene.filings(branch) == ["stop refused CE999", "stop accepted"]
     told = await scene.story(branch)
     assert "lần 1: CE999 Lỗi nghiệp vụ chưa phân loại" in told
-    assert "Cơ quan BHXH đã nhận hồ sơ ngừng dịch vụ (06/NG-IVAN), lần 2" in told
+    assert "đã nhận hồ sơ ngừng dịch vụ (06/NG-IVAN), lần 2" in told
     first, second = await scene.documents(branch, "stop")
     assert first.signed_at != second.signed_at
 
