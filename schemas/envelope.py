@@ -6,6 +6,7 @@ The type on the wire is `vn.hoso.<what>.v<N>`; an additive change keeps the type
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 from uuid import UUID
@@ -81,8 +82,22 @@ def envelope_of(fact: type[F]) -> type[Event[F]]:
 
 
 def encode(event: Event[Any]) -> bytes:
-    """The event as structured CloudEvents JSON in UTF-8."""
-    return event.__pydantic_serializer__.to_json(event, exclude_none=True)
+    """The event as structured CloudEvents JSON in UTF-8. U+0000, which no jsonb column takes, becomes U+FFFD."""
+    body = event.__pydantic_serializer__.to_json(event, exclude_none=True)
+    return _without_nul(body) if b"\\u0000" in body else body
+
+
+def _without_nul(body: bytes) -> bytes:
+    """Read and written again, because `\\\\u0000` may also be a backslash and five characters."""
+
+    def clean(value: Any) -> Any:
+        if isinstance(value, str):
+            return value.replace("\0", "\ufffd")
+        if isinstance(value, dict):
+            return {clean(key): clean(one) for key, one in value.items()}
+        return [clean(one) for one in value] if isinstance(value, list) else value
+
+    return json.dumps(clean(json.loads(body)), ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def decode(type_: str, body: bytes) -> Event[Any]:

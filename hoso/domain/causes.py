@@ -140,7 +140,7 @@ _ROWS = (
     Cause(
         "paper-form",
         "Tỉnh/thành phố này chưa nhận hồ sơ cấp mã lần đầu bằng điện tử",
-        "In tờ khai TK3-TS (hoso unit form), ký, nộp qua bưu điện hoặc bộ phận một cửa rồi trả lời sent kèm cách nộp và ngày nộp",
+        "In tờ khai TK3-TS (hoso form print), ký, nộp qua bưu điện hoặc bộ phận một cửa rồi trả lời sent kèm cách nộp và ngày nộp",
         ("sent", "unit-code", "data"),
     ),
     Cause(
@@ -186,6 +186,7 @@ REFUSED = {
     "already-enrolled": "Đơn vị này đã đăng ký xong",
     "already-open": "Đơn vị này đang có một đăng ký đang xử lý",
     "stop-not-allowed": "Chỉ được ngừng nhà cung cấp cũ khi chưa đăng ký, hoặc khi lần đăng ký gần nhất bị từ chối vì CE007 hay CE044",
+    "already-stopped": "Đơn vị này đã ngừng xong theo đúng yêu cầu này",
     "not-enrolled": "Đơn vị này chưa đăng ký xong nên chưa có gì để thay đổi",
     "already-filed": "Hồ sơ đã nộp cho cơ quan BHXH nên không thay đổi thông tin được nữa",
 }

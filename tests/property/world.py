@@ -222,6 +222,7 @@ class World:
         said = self.delivered[-1]
         mended = isinstance(said, e.EnrolmentRequested) or getattr(said, "answer", None) in ("data", "unit-code")
         coded = isinstance(said, e.UnitCodeNoted)
+        coded = coded or (isinstance(said, e.EnrolmentCancelled) and before.case.member)  # what the agency knows holds
         if before.case.filed and not (mended or coded or isinstance(before, Enrolled | Stopped)):
             assert after.case.filed
             assert after.case.form == before.case.form

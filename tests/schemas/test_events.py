@@ -184,3 +184,12 @@ def test_the_payload_is_told_apart_by_its_kind() -> None:
     assert stop.kind == "stop"
     with pytest.raises(BrokenEvent):
         decode(DossierPrepared.TYPE, changed(DossierPrepared.TYPE, payload={**fields, "kind": "change"}))
+
+
+def test_no_event_carries_a_character_that_no_column_takes() -> None:
+    event = decode(EnrolmentRequested.TYPE, changed(EnrolmentRequested.TYPE, actor="a\0b", request="c:\\u0000"))
+    written = encode(event)
+    assert b"\\u0000" in written  # the backslash and five characters that somebody typed
+    again = decode(EnrolmentRequested.TYPE, written)
+    assert (again.data.actor, again.data.request) == ("a\ufffdb", "c:\\u0000")
+    assert again == event.model_copy(update={"data": event.data.model_copy(update={"actor": "a\ufffdb"})})

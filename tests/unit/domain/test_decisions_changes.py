@@ -75,7 +75,9 @@ def test_a_change_of_a_unit_that_is_not_enrolled_is_refused() -> None:
 def test_only_the_stop_is_asked_for_and_nothing_is_registered() -> None:
     story = Story().requested(form=a_form(purpose="stop", current_provider=OTHER)).filed().stop_mail()
     assert (story.at, story.stage, story.filings) == ("stopped", Stage.STOPPED, [("stop", 1)])
-    story.requested("batch:2", enrolment=ANOTHER)
+    story.requested("batch:2", form=a_form(purpose="stop", current_provider=OTHER), enrolment=ANOTHER)
+    assert (story.at, story.told(e.EnrolmentProgressed).cause) == ("stopped", "already-stopped")
+    story.requested("batch:3", enrolment=ANOTHER)
     assert story.told(e.DossierPrepared).kind == "register"
 
 
