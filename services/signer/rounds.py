@@ -100,9 +100,10 @@ class Rounds:
         return files
 
     async def _kept(self, signing: Signing, name: str, count: int) -> Sequence[bytes] | None:
-        """What an earlier try signed in this round, complete and with this certificate; else None."""
+        """What an earlier try signed in this round, complete; else None. Raises Refused when it was another certificate."""
         if self._preparations is None:
             return None
+        await self._same_certificate(signing, await self._preparations.find(signing.this.tenant, _by(signing.ask)))
         found = []
         for position in range(count):
             ref = await self._preparations.find(signing.this.tenant, f"{name}:{position}:signed")
@@ -116,11 +117,18 @@ class Rounds:
         if self._preparations is None:
             return signed
         tenant, kept = signing.this.tenant, []
+        mine = await self._vault.put(tenant, signing.ask.enrolment, "evidence", signing.certificate.sha256.encode())
+        await self._same_certificate(signing, await self._preparations.keep(tenant, _by(signing.ask), mine))
         for position, document in enumerate(signed):
             ref = await self._vault.put(tenant, signing.ask.enrolment, "evidence", document)
             first = await self._preparations.keep(tenant, f"{name}:{position}:signed", ref)
             kept.append(document if first == ref else await self._vault.get(first))
         return kept
+
+    async def _same_certificate(self, signing: Signing, kept: UUID | None) -> None:
+        """All rounds of an attempt are signed with one certificate: the agency refuses a dossier with two. Raises Refused."""
+        if kept is not None and await self._vault.get(kept) != signing.certificate.sha256.encode():
+            raise Refused(refusals.CERT_CHANGED)
 
     async def _round(
         self, signing: Signing, name: str, title: str, documents: Sequence[Document]
@@ -168,6 +176,11 @@ class Rounds:
         if kept.certificate != signing.profile.certificate_der:
             raise Refused(refusals.CERT_CHANGED)
         return kept, ref
+
+
+def _by(ask: DossierPrepared) -> str:
+    """Under which name it is kept with which certificate an attempt of several rounds is signed: its SHA-256, before its first round."""
+    return f"{name_of(ask)}:certificate"
 
 
 def _documents(form: Form[Any], signing: Signing, number: int, signed: dict[str, bytes]) -> Sequence[Document]:

@@ -232,3 +232,21 @@ async def test_no_in_the_second_round_is_no() -> None:
     assert [type(one).__name__ for one in told] == ["SignatureAwaited", "SigningRefused"]
     assert isinstance(told[1], SigningRefused)
     assert (told[1].code, told[1].text) == ("HOSO-SIGN-DECLINED", "Giám đốc đã từ chối.")
+
+
+@pytest.mark.parametrize("people", [True, False])
+async def test_a_dossier_never_goes_out_with_two_certificates(people: bool) -> None:
+    """The first round is signed and kept, the profile gets another certificate, and the second round begins."""
+    desk = Desk(employer(), answers={"1": [waits(), waits()]}, people=people)
+    house = House(desk)
+    ask = await house.first_code()
+    _, waiting = await house.go(ask)
+    assert waiting
+    assert ("acme", f"sign:{ask.dossier}:2:0:0:signed") in house.kept.held
+
+    desk.by = employer(key="other")
+    house.profile = replace(profile_of(desk.by, backend="desk"), id=house.profile.id)
+    (fact,), _ = await house.go(ask)
+
+    assert isinstance(fact, SigningRefused)
+    assert fact.code == "HOSO-CERT-CHANGED"
