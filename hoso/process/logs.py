@@ -1,7 +1,8 @@
 """Logs: JSON lines in rotated files, a readable form on a terminal. Only fields of the allow-list are written.
 
 A field nobody listed here is dropped, so that a code, PIN, citizen id, phone or mail body cannot slip into a log by a new
-`extra={...}`. Libraries that log what they receive are kept at WARNING.
+`extra={...}`. Libraries that log what they receive are kept at WARNING. Of an exception its type and its frames are written,
+never its message nor a value: both may carry what a person typed.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import logging
 import logging.handlers
 import sys
-from collections.abc import MutableMapping
+import traceback
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -81,8 +84,51 @@ NOISY = (
 )
 
 
+_FRAMES, _CHAIN = 30, 6
+"""Frames of one exception, the innermost; exceptions of one chain or group."""
+
+
 def _allowed(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {key: value for key, value in fields.items() if key in FIELDS or key.startswith("_")}
+    thrown = _thrown(fields.get("exc_info"))
+    kept = {key: value for key, value in fields.items() if key in FIELDS or key.startswith("_")}
+    if thrown is not None:
+        kept["exception"] = "\n".join(_told(thrown, _CHAIN))
+    if fields.get("logger") == "asyncio":
+        kept["event"] = str(fields.get("event", "")).partition("\n")[
+            0
+        ]  # below it repeats exceptions with their messages
+    return kept
+
+
+def _thrown(exc_info: Any) -> BaseException | None:
+    """The exception of a record, in whichever form a logger was given it."""
+    if isinstance(exc_info, BaseException):
+        return exc_info
+    found = sys.exc_info() if exc_info is True else exc_info
+    return found[1] if isinstance(found, tuple) else None
+
+
+def _told(error: BaseException, most: int) -> Iterator[str]:
+    """Type and frames of an exception, then of what it came from: a line each."""
+    yield f"{type(error).__module__}.{type(error).__qualname__}"
+    yield from _frames(error.__traceback__)
+    inner = list(error.exceptions) if isinstance(error, BaseExceptionGroup) else []
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    for one in [*inner, *([before] if before is not None else [])][:most]:
+        yield "in it:" if one in inner else "from:"
+        yield from _told(one, most // 2)
+
+
+def _frames(where: TracebackType | None) -> Iterator[str]:
+    for frame in traceback.extract_tb(where)[-_FRAMES:]:
+        yield f"  {_short(frame.filename)}:{frame.lineno} {frame.name}"
+
+
+_ROOT = str(Path(__file__).parents[2])
+
+
+def _short(file: str) -> str:
+    return file.rpartition("site-packages/")[2].removeprefix(_ROOT).lstrip("/")
 
 
 def set_up(service: str, folder: Path | None, level: str, *, quiet: bool = False) -> None:
@@ -107,7 +153,6 @@ def set_up(service: str, folder: Path | None, level: str, *, quiet: bool = False
                 foreign_pre_chain=shared,
                 processors=[
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                    structlog.processors.format_exc_info,
                     structlog.processors.JSONRenderer(ensure_ascii=False),
                 ],
             )

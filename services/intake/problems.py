@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -10,6 +11,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from hoso.runtime.consumer import LOST
+
+log = logging.getLogger(__name__)
 
 _BODY_UNREAD = frozenset((400, 401, 403, 409, 413, 415))
 """Answers that may go out before the body has come in: the connection cannot be used again, and the client is told so."""
@@ -48,6 +51,11 @@ def not_found(what: str) -> Problem:
     return Problem(404, "not-found", "Không tìm thấy", f"Không có {what} này, hoặc nó không thuộc về bạn.")
 
 
+def route_of(request: Request) -> str:
+    """The route as it is declared: without what the caller wrote into it."""
+    return str(getattr(request.scope.get("route"), "path", ""))
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of `app` with a problem."""
 
@@ -74,7 +82,9 @@ def install(app: FastAPI) -> None:
         detail = "Cơ sở dữ liệu tạm thời không trả lời; gửi lại với cùng Idempotency-Key."
         return Problem(503, "unavailable", "Tạm thời không phục vụ được", detail).response()
 
-    async def unexpected(_: Request, __: Exception) -> JSONResponse:
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        told = {"method": request.method, "path": route_of(request), "status": 500}
+        log.error("a request ended in an error of ours", exc_info=error, extra=told)
         detail = "Lỗi đã được ghi lại. Gửi lại với cùng Idempotency-Key; không có gì bị làm hai lần."
         return Problem(500, "internal", "Lỗi trong hoso", detail).response()
 
