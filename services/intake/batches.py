@@ -47,7 +47,7 @@ _TRIES = 3
 
 _UNFINISHED = """
 select distinct on (tenant) batch, tenant, actor, at, state, position, rows, sheet from intake.batch
-where state in ('working', 'cancelling') order by tenant, at, batch
+where state in ('working', 'cancelling') and batch <> all($1::uuid[]) order by tenant, at, batch
 """
 
 
@@ -103,6 +103,8 @@ class Batches:
         self._served: dict[str, int] = {}
         self._turns = 0
         self._failures: dict[tuple[UUID, int], int] = {}
+        self._aside: set[UUID] = set()
+        """Batches that could not go on, until there is nothing else to do."""
 
     def wake(self) -> None:
         """There is something to do."""
@@ -178,9 +180,10 @@ class Batches:
     async def turn(self) -> bool:
         """One chunk of the batch whose turn it is. False when there is nothing to do."""
         async with self._pool.acquire() as db:
-            unfinished = await db.fetch(_UNFINISHED)
+            unfinished = await db.fetch(_UNFINISHED, list(self._aside))
         row = self._whose_turn(unfinished)
         if row is None:
+            self._aside.clear()  # tried again after the pause
             return False
         batch, position = row["batch"], row["position"]
         try:
@@ -276,12 +279,14 @@ class Batches:
             )
 
     async def _fail(self, batch: UUID, why: str) -> None:
-        """Rows that are done stay done; the batch says why it went no further."""
+        """Rows that are done stay done; the batch says why it went no further. One that is being given up
+        stays so, and is tried again when nothing else is to be done."""
+        self._aside.add(batch)
         log.error("a batch cannot go on", extra={"batch": str(batch), "error": why})
         async with self._pool.acquire() as db:
             await db.execute(
                 "update intake.batch set state = 'failed', notes = notes || to_jsonb($2::text) where batch = $1 "
-                "and state in ('working', 'cancelling')",
+                "and state = 'working'",
                 batch,
                 why,
             )

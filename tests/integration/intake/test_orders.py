@@ -154,3 +154,26 @@ async def test_a_file_of_50_megabytes_is_answered_clearly(house: House) -> None:
     status, told = await raw(house, "/v1/batches", headers)
     assert (status, b"urn:hoso:problem:too-large" in told) == (413, True)
     assert "nhiều nhất là 30 MB. Xoá hình ảnh".encode() in told
+
+
+async def test_a_cancelled_batch_that_cannot_go_on_stays_cancelled_and_stops_nobody(listening_house: House) -> None:
+    """It is not told to be resumed: it goes on by itself when what was wrong is mended."""
+    house, door = listening_house, listening_house.door()
+    batch = (await door.enrolled(sheet([line(1)])))["batch"]
+    await house.db.pool.execute(
+        "create sequence tries; create function poison() returns trigger language plpgsql as "
+        "$$ begin perform nextval('tries'); raise exception 'poison'; end $$; "
+        "create trigger poison before update of cancelled_to on intake.batch for each row execute function poison()"
+    )
+    assert (await said(door, batch, "cancel")).json["state"] == "cancelling"
+
+    async def tried() -> bool:
+        return bool(await house.db.pool.fetchval("select last_value > 3 from tries"))
+
+    await eventually(tried, "more than three tries", 30)
+    found = await state_of(door, batch)
+    assert found["state"] == "cancelling"
+    assert not [note for note in found["notes"] if "resume" in note]
+    assert (await door.enrolled(sheet([line(2)])))["outcomes"] == {"accepted": 1}
+    await house.db.pool.execute("drop trigger poison on intake.batch")
+    await in_state(door, batch, "cancelled")
