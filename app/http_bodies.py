@@ -9,7 +9,8 @@ from typing import Any, Literal, TypeVar
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from services.intake.bodies import read_body
 from services.intake.problems import Problem
@@ -19,9 +20,25 @@ MAX_BODY = 16 * 1024
 
 
 class Body(BaseModel):
-    """Nothing but what is declared."""
+    """Nothing but what is declared, and in no text U+0000, which the database cannot keep."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        if _has_nul(value):
+            raise PydanticCustomError("nul", "không được có ký tự U+0000; bỏ ký tự đó rồi gửi lại")
+        return value
+
+
+def _has_nul(value: Any) -> bool:
+    """Looks into lists and objects; a body is short and no deeper than the parser let it be."""
+    if isinstance(value, dict):
+        return any(map(_has_nul, (*value, *value.values())))
+    if isinstance(value, list):
+        return any(map(_has_nul, value))
+    return isinstance(value, str) and "\0" in value
 
 
 B = TypeVar("B", bound=Body)

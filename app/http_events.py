@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from app.http_setup import Counter
 
 
+_LAST = 2**63 - 1
+"""The greatest cursor there can be."""
+
+
 class NewWebhook(Body):
     """A receiver to tell."""
 
@@ -43,7 +47,7 @@ def add_events(made: APIRouter, counter: Counter, setter: Any, reader: Any) -> N
     @made.get("/events")
     async def get_events(
         who: Principal = reader,
-        after: Annotated[int, Query(ge=0)] = 0,
+        after: Annotated[int, Query(ge=0, le=_LAST)] = 0,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Response:
         """What happened after a cursor, oldest first, as webhooks tell it. `next` is the `after` of the next page."""
@@ -77,7 +81,7 @@ def add_events(made: APIRouter, counter: Counter, setter: Any, reader: Any) -> N
 
     @made.post("/webhooks/{id_}/replay", status_code=202)
     async def post_replay(
-        id_: UUID, who: Principal = setter, after: Annotated[int | None, Query(ge=0)] = None
+        id_: UUID, who: Principal = setter, after: Annotated[int | None, Query(ge=0, le=_LAST)] = None
     ) -> dict[str, str]:
         """Tell a receiver again what came after a cursor; without one, from the first it did not take."""
         await _known(endpoints, id_, who)

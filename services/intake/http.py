@@ -36,6 +36,7 @@ from services.intake.views import error_json, note_json
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _PAGE = 500
+_LAST_ROW = 2**31 - 1
 _PIECE = 2_000
 """Rows of a result sheet written at once."""
 
@@ -123,7 +124,7 @@ def _router(rooms: Rooms) -> APIRouter:
     async def get_batch(
         batch: UUID,
         who: Principal = reader,
-        after: int = 0,
+        after: Annotated[int, Query(ge=0, le=_LAST_ROW)] = 0,
         limit: Annotated[int, Query(ge=1, le=_PAGE)] = 100,
         errors_only: bool = False,
     ) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -78,7 +79,15 @@ def install(app: FastAPI) -> None:
             400, "bad-request", "Tham số không hợp lệ", "Sửa các tham số dưới đây.", errors=errors
         ).response()
 
-    async def lost(_: Request, __: Exception) -> JSONResponse:
+    async def unstorable(request: Request, error: Exception) -> JSONResponse:
+        told = {"method": request.method, "path": route_of(request), "status": 400}
+        log.warning("the database cannot take what was sent", exc_info=error, extra=told)
+        detail = "Có ký tự hoặc con số không lưu được (ví dụ U+0000, số quá lớn). Sửa rồi gửi lại."
+        return Problem(400, "bad-value", "Giá trị không hợp lệ", detail).response()
+
+    async def lost(request: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, ValueError):  # an InterfaceError too, yet nothing was lost: the driver refuses the value
+            return await unstorable(request, error)
         detail = "Cơ sở dữ liệu tạm thời không trả lời; gửi lại với cùng Idempotency-Key."
         return Problem(503, "unavailable", "Tạm thời không phục vụ được", detail).response()
 
@@ -89,5 +98,6 @@ def install(app: FastAPI) -> None:
         return Problem(500, "internal", "Lỗi trong hoso", detail).response()
 
     app.add_exception_handler(Exception, unexpected)
+    app.add_exception_handler(asyncpg.DataError, unstorable)
     for kind in LOST:
         app.add_exception_handler(kind, lost)
