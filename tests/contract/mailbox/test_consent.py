@@ -114,6 +114,14 @@ async def test_a_new_refresh_token_is_kept_and_used(tokens: TokenService) -> Non
     await consent.bearer(anew=True)
     assert [form["refresh_token"] for form in tokens.asked[1:]] == [tokens.asked[1]["refresh_token"], kept[0]]
     assert kept[-1] in tokens.refresh
+    down = True
+    with pytest.raises(OSError, match="away"):
+        await consent.bearer(anew=True)
+    down, tokens.rotates = False, False
+    await consent.bearer(anew=True)
+    assert len(kept) == 3
+    await consent.bearer(anew=True)
+    assert len(kept) == 3
 
 
 REFUSALS: list[tuple[int, Any, type[Exception], str]] = [

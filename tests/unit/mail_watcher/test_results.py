@@ -194,6 +194,7 @@ def test_the_subject_says_which_of_several_dossiers_a_mail_is_about() -> None:
         unit_code_result("Hồ sơ đăng ký tham gia BHXH lần đầu đã được tiếp nhận, đang xử lý."),
         mail("Mời dự hội nghị phổ biến hồ sơ tham gia lần đầu.", subject="Thư mời"),
         mail("Đơn vị đã nộp tờ khai thay đổi thông tin thành công.", subject="Thông báo tiếp nhận"),
+        mail("Có thể nộp hồ sơ thay đổi thông tin. Xem tại cổng. Gọi 1900. Hỏi bưu điện. Tài khoản được chấp nhận.", subject="Tin"),
     ],
 )  # fmt: skip
 def test_a_receipt_or_a_mention_is_no_result(raw: bytes) -> None:
