@@ -16,6 +16,8 @@ from uuid import uuid4
 import aiohttp
 import pypdfium2
 
+from demo.keys import Authority
+from tests.chaos.sheets import tax_code
 from tests.e2e.branches import ITS
 from tests.e2e.scene import Branch, Scene
 
@@ -66,7 +68,7 @@ async def counter(scene: Scene, path: str, body: Any) -> dict[str, Any]:
     gateway = scene.town.arena.world.settings().gateway
     async with aiohttp.ClientSession() as session, session.post(f"{gateway}{path}", json=body) as answer:
         assert answer.status < 300, await answer.text()
-        return dict(await answer.json())
+        return dict(await answer.json()) if answer.content_type == "application/json" else {}
 
 
 def registered(scene: Scene, unit_code: str) -> bool:
@@ -104,3 +106,42 @@ async def tasks(scene: Scene, tenant: str, cause: str | None = None) -> list[dic
     """The open tasks of a tenant."""
     _, found = await scene.http(tenant, "GET", f"/v1/tasks?limit=1000{f'&cause={cause}' if cause else ''}")
     return list(found["tasks"])
+
+
+async def own_profile(scene: Scene, tenant: str = "demo") -> tuple[str, str]:
+    """A signing profile for an employer of a scenario's own: its name and tax code. A key file, declared over HTTP."""
+    code = next(taken for serial in range(3000, 9000) if (taken := tax_code(serial)) not in _TAKEN)
+    _TAKEN.add(code)
+    name = f"MST {code}"
+    await put_profile(scene, tenant, name, await key_file(code))
+    return name, code
+
+
+_TAKEN: set[str] = set()
+PIN = "một mật khẩu"
+
+
+async def key_file(code: str) -> bytes:
+    """A new PKCS#12 for an employer's tax code."""
+    return await asyncio.to_thread(lambda: Authority().pkcs12(code, "Công ty TNHH Hoa Ban", PIN))
+
+
+async def put_profile(scene: Scene, tenant: str, name: str, key: bytes) -> dict[str, Any]:
+    """Declare a key file over HTTP; what is said of its certificate."""
+    form = aiohttp.FormData()
+    form.add_field("name", name)
+    form.add_field("password", PIN)
+    form.add_field("pkcs12", key, filename="key.p12")
+    arena = scene.town.arena
+    url = arena.up()["services"]["intake"]["http"] + "/v1/profiles"
+    headers = {"Authorization": f"Bearer {arena.keys[tenant]}"}
+    async with aiohttp.ClientSession(headers=headers) as session, session.post(url, data=form) as answer:
+        said = dict(await answer.json())
+        assert answer.status == 201, said
+        return said
+
+
+def signers(scene: Scene, branch: Branch) -> list[str]:
+    """The certificate that each filing of the branch was signed with, as the agency saw it, oldest first."""
+    rows = scene.town.agency(f"select certificate from filings where {ITS} order by received_world, rowid", *branch.key)
+    return [row["certificate"] for row in rows]
