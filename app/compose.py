@@ -131,7 +131,8 @@ async def _enrolment(own: House, kernel: Kernel) -> Wired:
 
 
 async def _ops(own: House, kernel: Kernel) -> Wired:
-    from services.ops.certificates import warn_of_ends
+    from app.edge import Edge
+    from services.ops.certificates import tell_left_out, warn_of_ends
     from services.ops.service import service
 
     async def sweep_codes() -> None:
@@ -146,6 +147,9 @@ async def _ops(own: House, kernel: Kernel) -> Wired:
         while not kernel.drained.is_set():
             with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 await warn_of_ends(own.db.pool, kernel, kernel.clock.now())
+                edge = await Edge.open(own.db.pool, own.settings.environment)
+                while await tell_left_out(own.db.pool, edge, kernel.clock.now()):
+                    await edge.announce()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(kernel.drained.wait(), pause)
 
