@@ -107,8 +107,9 @@ def _router(rooms: Rooms) -> APIRouter:
     async def post_batch(request: Request, dry_run: bool = False, who: Principal = sender) -> Response:
         """Upload a sheet (xlsx or csv, raw or as a form). Rows with errors are refused one by one; the others go on."""
         key = idempotency_key(request, required=False)
-        async with in_flight.hold(who.tenant, f"batch:{key}" if key else None):
-            data, filename = await read_sheet_body(request, MAX_BYTES)
+        held = in_flight.hold(who.tenant, f"batch:{key}" if key else None)
+        async with held, rooms.bodies.turn(request, who.tenant):
+            data, filename = await rooms.bodies.read(read_sheet_body(request, MAX_BYTES))
             return await _take_batch(rooms, who, data, filename, key, dry=dry_run)
 
     @router.get("/batches")

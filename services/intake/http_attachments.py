@@ -31,8 +31,9 @@ def routes(rooms: Rooms) -> APIRouter:
     @router.put("/{name}", openapi_extra=_BODY)
     async def put_attachment(name: str, request: Request, who: Principal = sender) -> Response:
         """Send a file (pdf, docx or xlsx) that rows name in “Tệp đính kèm”. The same name again is a new version for later rows."""
-        data = await read_body(request, MAX_BYTES)
-        found, new = await rooms.files.put(who.tenant, name, data, who.actor, rooms.new_id(), rooms.clock.now())
+        async with rooms.bodies.turn(request, who.tenant):
+            data = await rooms.bodies.read(read_body(request, MAX_BYTES))
+            found, new = await rooms.files.put(who.tenant, name, data, who.actor, rooms.new_id(), rooms.clock.now())
         return JSONResponse(found, 201 if new else 200)
 
     @router.get("")

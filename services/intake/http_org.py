@@ -50,7 +50,11 @@ def routes(rooms: Rooms) -> APIRouter:
     @router.put("/units", openapi_extra=_BODY)
     async def put_units(request: Request, who: Principal = sender) -> dict[str, Any]:
         """Upsert units by their id; what is told of one replaces what was known of it. One answer an item, in order."""
-        body = await read_json(request, _MOST_BYTES)
+        async with rooms.bodies.turn(request, who.tenant):
+            return await _put(request, who)
+
+    async def _put(request: Request, who: Principal) -> dict[str, Any]:
+        body = await rooms.bodies.read(read_json(request, _MOST_BYTES))
         given = body.get("units") if isinstance(body, dict) else None
         if not isinstance(given, list) or len(given) > MOST:
             detail = f'Gửi {{"units": [{{"id": …, "parent": …, "name": …}}]}}, nhiều nhất {MOST:,} đơn vị một lần.'

@@ -15,8 +15,11 @@ from hoso.runtime.consumer import LOST
 
 log = logging.getLogger(__name__)
 
-_BODY_UNREAD = frozenset((400, 401, 403, 409, 413, 415))
+_BODY_UNREAD = frozenset((400, 401, 403, 408, 409, 413, 415, 429))
 """Answers that may go out before the body has come in: the connection cannot be used again, and the client is told so."""
+
+_AGAIN = {429: "10", 503: "2"}
+"""Seconds after which to ask again."""
 
 
 class Problem(Exception):
@@ -35,8 +38,8 @@ class Problem(Exception):
         headers = {"WWW-Authenticate": 'Bearer realm="hoso"'} if self.status == 401 else {}
         if self.status in _BODY_UNREAD:
             headers["Connection"] = "close"
-        if self.status == 503:
-            headers["Retry-After"] = "2"
+        if self.status in _AGAIN:
+            headers["Retry-After"] = _AGAIN[self.status]
         body = {
             "type": f"urn:hoso:problem:{self.code}",
             "title": self.title,

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.intake.attachments import Files
 from services.intake.batches import Batches
+from services.intake.big_bodies import BigBodies
 from services.intake.desk import Desk
 from services.intake.gather import Gatherer
 from services.intake.judging import Judge
@@ -32,3 +33,4 @@ class Rooms:
     files: Files
     organisation: Organisation
     judge: Judge
+    bodies: BigBodies

@@ -7,7 +7,7 @@ tenants' request topics.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from hoso.runtime.steps import Lane, Service
 from schemas.topics import REQUESTS, topics_read_by
 from services.intake.attachments import Files
 from services.intake.batches import Batches
+from services.intake.big_bodies import BigBodies
 from services.intake.desk import Desk
 from services.intake.gather import Gatherer
 from services.intake.handlers import LANE, REGISTRY_LANE, News, handle
@@ -46,6 +47,7 @@ class Needs:
     sheets: SheetStore
     new_id: Callable[[], UUID]
     reasons: StopReasons = REASONS
+    bodies: BigBodies = field(default_factory=BigBodies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ def intake(needs: Needs) -> Intake:
         Files(needs.pool, needs.sheets),
         organisation,
         judge,
+        needs.bodies,
     )
     lane = Lane(
         AdmitRequest(needs.pool, desk, needs.log, judge),
