@@ -35,6 +35,8 @@ from services.submitter.gateway import AgencyGateway
 
 SERVICES = ("intake", "enrolment", "signer", "submitter", "mail_watcher", "ops", "notifier")
 """In the order a dossier meets them; ops looks on."""
+CONNECTIONS = 500
+"""Connections to intake at once; the next one is answered 503."""
 BRAKED = 70
 """Exit status of a service that stopped itself: starting it again would do the same again."""
 
@@ -262,7 +264,10 @@ async def _intake(own: House, kernel: Kernel) -> Wired:
     async def http() -> None:
         import uvicorn
 
-        server = uvicorn.Server(uvicorn.Config(parts.app, log_config=None, lifespan="on", timeout_graceful_shutdown=3))
+        served = uvicorn.Config(
+            parts.app, log_config=None, lifespan="on", timeout_graceful_shutdown=3, limit_concurrency=CONNECTIONS
+        )
+        server = uvicorn.Server(served)
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         serving = asyncio.create_task(server.serve([listening]))
         await asyncio.wait([serving, asyncio.create_task(kernel.drained.wait())], return_when=asyncio.FIRST_COMPLETED)
