@@ -50,6 +50,7 @@ def replace(
 
     async def job(own: House) -> int:
         from app.edge import Edge
+        from app.world import world_clock
         from hoso.runtime.failures import HosoError
         from services.ops.certificates import tell_replaced
 
@@ -58,8 +59,9 @@ def replace(
             raise HosoError(text("profile.none", tenant=tenant, name=name))
         if data is not None:
             await _put(own, found, data, secret, actor)
-        edge = await Edge.open(own.db.pool, own.settings.environment)
-        told = await tell_replaced(own.db.pool, edge, tenant, found.id, actor)
+        clock = await world_clock(own.db.pool)
+        edge = Edge(own.db.pool, own.settings.environment, clock)
+        told = await tell_replaced(own.db.pool, edge, tenant, found.id, actor, clock.now())
         await edge.announce()
         return told
 

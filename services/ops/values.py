@@ -18,6 +18,8 @@ _CODE = re.compile(r"[A-Z0-9]{10}")
 """A mã kích hoạt (domain.md §6.2)."""
 CHANNELS = {"post": "post", "buu-dien": "post", "one-stop": "one-stop", "mot-cua": "one-stop"}
 _LONGEST = 500
+_FIRST_DAY = date(2020, 1, 1)
+"""Nothing of ours was handed in before; an earlier year is a slip."""
 
 
 def unit_code(value: str) -> str:
@@ -57,7 +59,7 @@ def treatment(value: str) -> str:
 
 
 def sent(value: str, now: datetime) -> str:
-    """How and when a paper form was handed in: `post|one-stop yyyy-mm-dd`, or dd/mm/yyyy; never in the future."""
+    """How and when a paper form was handed in: `post|one-stop yyyy-mm-dd`, or dd/mm/yyyy; since 2020, never in the future."""
     channel, _, day = value.partition(" ")
     try:
         given = datetime.strptime(day.strip(), "%d/%m/%Y").date() if "/" in day else date.fromisoformat(day.strip())
@@ -74,6 +76,12 @@ def sent(value: str, now: datetime) -> str:
             "sent-bad",
             f"Ngày {given:%d/%m/%Y} chưa tới; ghi ngày đã nộp.",
             f"{given} is not over yet: give the day on which it was handed in",
+        )
+    if given < _FIRST_DAY:
+        raise Unanswerable(
+            "sent-bad",
+            f"Ngày {given:%d/%m/%Y} quá xa; kiểm tra lại năm của ngày đã nộp.",
+            f"{given} is too long ago: check the year of the day on which it was handed in",
         )
     return f"{CHANNELS[channel]} {given.isoformat()}"
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
+
 from app.edge import Edge
 from hoso.store.postgres import Database
 from schemas.envelope import encode
-from services.ops.certificates import warn_of_ends
+from schemas.events import ChangeResultArrived, DossierDecided, FilingAsked
+from services.ops.certificates import tell_left_out, warn_of_ends
 from tests.contract.signing.pki import UNTIL, employer
 from tests.integration.cli.command import Cli
 from tests.integration.cli.made import on_the_log
-from tests.unit.ops.heard import at, signed
+from tests.unit.ops.heard import DOSSIER, at, signed
 
 
 async def profile(cli: Cli, tmp_path: Path, db: Database) -> UUID:
@@ -27,7 +30,7 @@ async def profile(cli: Cli, tmp_path: Path, db: Database) -> UUID:
 
 
 async def enrolled(db: Database, used: UUID, stage: str = "enrolled", serial: str = "0ld", **more: Any) -> UUID:
-    """A unit that signed with a certificate of this profile."""
+    """A unit for which something was filed that was signed with a certificate of this profile."""
     enrolment, unit = uuid4(), uuid4()
     await db.pool.execute(
         "insert into ops.enrolment(enrolment, unit, tenant, request, stage, profile, opened_at, changed_at) "
@@ -37,17 +40,31 @@ async def enrolled(db: Database, used: UUID, stage: str = "enrolled", serial: st
         stage,
         used,
     )
-    event = at(0, signed(enrolment=enrolment, certificate_serial=serial, **more), tenant="acme", subject=unit)
+    await filed(db, enrolment, serial, **more)
+    return enrolment
+
+
+async def filed(db: Database, enrolment: UUID, serial: str, attempt: int = 1, filed: bool = True, **more: Any) -> None:
+    """An attempt of it is signed, and filed."""
+    await heard(db, enrolment, signed(enrolment=enrolment, certificate_serial=serial, attempt=attempt, **more))
+    if filed:
+        fields = {"kind": "change", "dossier": DOSSIER, "document": DOSSIER, "sha256": "ab" * 32, "mailbox": DOSSIER}
+        fields |= {"unit_code": "TA0001Z", "unit_name": "x", "tax_code": "0101234567", "contact": "a@b.vn"}
+        await heard(db, enrolment, FilingAsked.model_validate({"enrolment": enrolment, "attempt": attempt, **fields}))
+
+
+async def heard(db: Database, enrolment: UUID, fact: Any) -> None:
+    """Ops has read it."""
+    event = at(0, fact, tenant="acme")
     assert encode(event)
     await db.pool.execute(
-        "insert into ops.timeline(enrolment, unit, tenant, at, type, event, data) values ($1, $2, 'acme', now(), $3, $4, $5)",
+        "insert into ops.timeline(enrolment, unit, tenant, at, type, event, data) "
+        "select enrolment, unit, tenant, now(), $2, $3, $4 from ops.enrolment where enrolment = $1",
         enrolment,
-        unit,
         event.type,
         event.id,
         event.data.model_dump_json(),
     )
-    return enrolment
 
 
 async def test_a_certificate_that_ends_is_told_three_times(cli: Cli, db: Database, tmp_path: Path) -> None:
@@ -94,6 +111,55 @@ async def test_a_new_certificate_is_told_to_those_who_signed_with_the_old(
     only_told = await cli("profile", "replace", "acme", "main", "--json")
     assert only_told.json["told"] == 2, "they have not signed anew yet"
     assert (await cli("profile", "replace", "acme", "other", "--json")).status == 2
+
+
+async def left_out(db: Database) -> list[UUID]:
+    """Whom the next look tells."""
+    before = {event.id for event in await on_the_log(db)}
+    edge = await Edge.open(db.pool, "test")
+    told = await tell_left_out(db.pool, edge, datetime.now(UTC))
+    new = [event.data.enrolment for event in await on_the_log(db) if event.id not in before]
+    assert told == len(new)
+    return new
+
+
+async def test_whoever_is_enrolled_after_the_certificate_was_replaced_is_told_once(
+    cli: Cli, db: Database, tmp_path: Path
+) -> None:
+    used = await profile(cli, tmp_path, db)
+    serial = await db.pool.fetchval("select serial from store.profile")
+    early = await enrolled(db, used)
+    late = await enrolled(db, used, stage="fetching-employees")
+    await enrolled(db, used, serial=serial)
+    assert (await cli("profile", "replace", "acme", "main", "--json")).json["told"] == 1
+    assert await left_out(db) == [], "one was told, one is not enrolled yet"
+
+    await db.pool.execute("update ops.enrolment set stage = 'enrolled' where enrolment = $1", late)
+    assert await left_out(db) == [late]
+    assert await left_out(db) == []
+    assert {event.data.enrolment for event in await on_the_log(db)} == {early, late}
+    assert (
+        await db.pool.fetchval("select actor from store.audit where what = 'profile.replace' order by n desc") == "hoso"
+    )
+
+
+@pytest.mark.parametrize("how", ["not filed", "refused at the gate", "refused by mail", "accepted"])
+async def test_what_the_agency_did_not_take_does_not_count_as_told(
+    cli: Cli, db: Database, tmp_path: Path, how: str
+) -> None:
+    used = await profile(cli, tmp_path, db)
+    serial = await db.pool.fetchval("select serial from store.profile")
+    unit = await enrolled(db, used)
+    await filed(db, unit, serial, 2, filed=how != "not filed", kind="change")
+    said = {"enrolment": unit, "dossier": DOSSIER, "attempt": 2}
+    if how == "refused by mail":
+        await heard(db, unit, ChangeResultArrived.model_validate({**said, "mail": DOSSIER, "accepted": False}))
+    elif how != "not filed":
+        decided = {**said, "kind": "change", "accepted": how == "accepted", "code": "00"}
+        await heard(db, unit, DossierDecided.model_validate(decided))
+    assert await left_out(db) == ([] if how == "accepted" else [unit])
+    told = (await cli("profile", "replace", "acme", "main", "--json")).json["told"]
+    assert told == (0 if how == "accepted" else 1)
 
 
 async def test_a_certificate_of_another_employer_replaces_nothing(cli: Cli, db: Database, tmp_path: Path) -> None:
