@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +16,18 @@ class SigningProfiles:
 
     def __init__(self, set_up: SetUp) -> None:
         self._set_up = set_up
+        self._loading: dict[tuple[str, UUID], asyncio.Task[SigningProfile | None]] = {}
 
     async def load(self, tenant: str, profile: UUID) -> SigningProfile | None:
+        """Read anew for everybody who asks while nobody's reading is under way: a removed profile is gone at once."""
+        key = (tenant, profile)
+        loading = self._loading.get(key)
+        if loading is None:
+            loading = self._loading[key] = asyncio.create_task(self._load(tenant, profile))
+            loading.add_done_callback(lambda _: self._loading.pop(key, None))
+        return await asyncio.shield(loading)
+
+    async def _load(self, tenant: str, profile: UUID) -> SigningProfile | None:
         found = await self._set_up.profile_with_key(tenant, profile)
         if found is None:
             return None

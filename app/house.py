@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncpg
 
+from app.gathered import GatheredVault
 from hoso.process.embedded import EmbeddedServer
 from hoso.runtime.failures import SettingsError
 from hoso.runtime.steps import Service
@@ -72,7 +73,7 @@ async def house(settings: Settings, name: str, *, size: int = 6) -> AsyncIterato
         for other in (settings.vault_database, settings.registry_database, settings.clock_database):
             pools.append(await open_pool(other, f"hoso-{name}", 4, "on") if other else None)
         others += [pool for pool in pools if pool is not None]
-        vault = Vault(pools[0] or db.quick, keys)
+        vault = GatheredVault(pools[0] or db.quick, keys)
         yield House(settings, db, vault, SetUp(db.pool, vault), PostgresUnitRegistry(pools[1]), pools[2])
     finally:
         for extra in others:

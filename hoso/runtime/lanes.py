@@ -176,16 +176,17 @@ class LaneRunner:
             while not drained.is_set():
                 woken.clear()
                 try:
-                    claimed = await self._claim()
+                    more = await self._claim()
                 except LOST as error:
                     log.warning(
                         "the database went away; claiming again soon", extra={"lane": self._name, "error": repr(error)}
                     )
                     await asyncio.sleep(0.3)
                     continue
-                if not claimed:
+                if not more:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(woken.wait(), 0.5)
+                        await asyncio.sleep(0.003)  # more calls come with the one that woke us
         finally:
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=3)
@@ -197,26 +198,20 @@ class LaneRunner:
                 await asyncio.sleep(0.02)
             writer.cancel()
 
-    async def _claim(self) -> int:
+    async def _claim(self) -> bool:
+        """Begin what is there; whether there may be more at once. Who was woken meanwhile looks again anyway."""
         room = self._circuit.room(self._lane.at_once - self._inflight)
         self._metrics.circuit_open.labels(self._name).set(self._circuit.open)
         if room < min(self._lane.at_once // 4 or 1, 20) and not self._circuit.open or room <= 0:
-            return 0
+            return False
         if self._circuit.stood_still:
             await self._db.pool.execute(
                 _STOOD_STILL, self._name, timedelta(seconds=self._circuit.stood_still), self._lane.keep_trying
             )
             self._circuit.stood_still = 0.0
         began = boottime()
-        rows = await self._db.pool.fetch(
-            _CLAIM,
-            self._member(),
-            self._name,
-            self._clock.now(),
-            min(room, 500),
-            self._lane.timeout,
-            list(fact_types()),
-        )
+        ask = (self._member(), self._name, self._clock.now(), min(room, 500), self._lane.timeout, list(fact_types()))
+        rows = await self._db.pool.fetch(_CLAIM, *ask)
         for row in rows:
             self._inflight += 1
             call = self._claimed(row, began)
@@ -226,7 +221,7 @@ class LaneRunner:
         self._metrics.in_flight.labels(self._name).set(self._inflight)
         if rows:
             await point(f"{self._short}.after-claim")
-        return len(rows)
+        return len(rows) == min(room, 500)
 
     def _claimed(self, row: Any, began: float) -> Claimed:
         try:

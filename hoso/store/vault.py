@@ -141,11 +141,7 @@ class Vault:
 
     async def get(self, ref: UUID) -> bytes:
         """Open. Raises Erased when it is gone."""
-        row = await self._pool.fetchrow(
-            "select i.sealed, k.tenant, k.scope, k.purpose, k.kek, k.wrapped from store.vault_item i join store.vault_key k on k.id = i.key "
-            "where i.id = $1 and k.destroyed_at is null",
-            ref,
-        )
+        row = (await self.rows([ref])).get(ref)
         if row is None:
             raise Erased(f"{ref} is not in the vault: it was erased, or its 48 hours are over")
         cipher = AESGCM(self._keys.unwrap(row["kek"], row["wrapped"]))
@@ -156,9 +152,18 @@ class Vault:
         except InvalidTag as error:
             raise HosoError(f"{ref} does not open: the sealed bytes were changed or moved") from error
 
-    async def destroy(self, ref: UUID) -> None:
-        """Erase one item now."""
-        await self._pool.execute("delete from store.vault_item where id = $1", ref)
+    async def rows(self, refs: Sequence[UUID]) -> dict[UUID, asyncpg.Record]:
+        """What is there of `refs`, still sealed."""
+        rows = await self._pool.fetch(
+            "select i.id, i.sealed, k.tenant, k.scope, k.purpose, k.kek, k.wrapped from store.vault_item i "
+            "join store.vault_key k on k.id = i.key where i.id = any($1) and k.destroyed_at is null",
+            refs,
+        )
+        return {row["id"]: row for row in rows}
+
+    async def destroy(self, *refs: UUID) -> None:
+        """Erase items now."""
+        await self._pool.execute("delete from store.vault_item where id = any($1)", refs)
 
     async def erase(self, scope: UUID, purpose: str) -> None:
         """Erase everything of a scope and purpose by destroying its key; copies in backups do not open either."""

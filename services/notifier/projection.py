@@ -32,6 +32,11 @@ order by t.at, t.event, r.recipient
 on conflict (event, recipient) do nothing
 """
 
+_EVENTS = """
+insert into notifier.event(tenant, n, event, at, body)
+select * from unnest($1::text[], $2::bigint[], $3::uuid[], $4::timestamptz[], $5::text[])
+"""
+
 _NUMBERS = """
 insert into notifier.head as h(tenant, next) select * from unnest($1::text[], $2::bigint[]) order by 1
 on conflict (tenant) do update set next = h.next + excluded.next returning h.tenant, h.next
@@ -103,4 +108,5 @@ async def _publish(tx: Any, events: Sequence[Event[Any]]) -> None:
         number[event.tenant] += 1
         body = public_body(event, number[event.tenant])
         rows.append((event.tenant, number[event.tenant], event.id, event.time, json.dumps(body, ensure_ascii=False)))
-    await tx.executemany("insert into notifier.event(tenant, n, event, at, body) values ($1, $2, $3, $4, $5)", rows)
+    if rows:
+        await tx.execute(_EVENTS, *(list(column) for column in zip(*rows, strict=True)))

@@ -129,17 +129,19 @@ async def record_roster(tx: Any, tried: Sequence[Tried]) -> None:
         for step in t.steps
         if isinstance(step, Tell) and isinstance(step.fact, RosterFetched)
     }
-    for unit, (t, fact) in sorted(rows.items()):
+    if rows:
+        units = sorted(rows)
         await tx.execute(
-            "insert into submitter.roster(unit, tenant, enrolment, document, employees, fetched_at) values ($1, $2, $3, $4, $5, $6) "
+            "insert into submitter.roster(unit, tenant, enrolment, document, employees, fetched_at) "
+            "select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::int[], $6::timestamptz[]) "
             "on conflict (unit) do update set (tenant, enrolment, document, employees, fetched_at, erased_at) = "
             "(excluded.tenant, excluded.enrolment, excluded.document, excluded.employees, excluded.fetched_at, null)",
-            unit,
-            t.this.tenant,
-            fact.enrolment,
-            fact.roster,
-            fact.employees,
-            t.this.now,
+            units,
+            [rows[u][0].this.tenant for u in units],
+            [rows[u][1].enrolment for u in units],
+            [rows[u][1].roster for u in units],
+            [rows[u][1].employees for u in units],
+            [rows[u][0].this.now for u in units],
         )
 
 
