@@ -92,7 +92,7 @@ TOPICS: Sequence[Topic] = (
     Topic(
         "mail.undecided",
         (e.MailUndecided, e.MailSettled),
-        ("hoso.mail-watcher",),
+        ("hoso.mail-watcher", "hoso.ops-cli"),
         ("hoso.ops", "hoso.notifier"),
         "mails that wait for a person; their key is the mail, for their unit is not known",
     ),
