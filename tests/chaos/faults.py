@@ -156,12 +156,13 @@ class Surgeon:
         """Arm the point, wait until somebody took it; his pid."""
         armed = self._arena.points / fault.target
         new = self._arena.points / f".{fault.target}"
-        before = set(self._arena.points.glob(f"taken-{fault.target}-*"))
+        for old in self._arena.points.glob(f"taken-{fault.target}-*"):
+            old.unlink()  # a process that napped here may come here again, and would be told from nobody by its pid
         new.write_text("kill" if fault.kind == "kill" else "stop")
         new.rename(armed)
         until = time.monotonic() + patience
         while True:
-            taken = set(self._arena.points.glob(f"taken-{fault.target}-*")) - before
+            taken = set(self._arena.points.glob(f"taken-{fault.target}-*"))
             if taken:
                 return int(taken.pop().name.rpartition("-")[2])
             if time.monotonic() > until:
