@@ -78,7 +78,11 @@ def _parser() -> argparse.ArgumentParser:
     _pin_options(enrol)
 
     run = command("run", _run, "Chờ hồ sơ, hiện ra, hỏi, rồi ký; cho đến khi nhấn Ctrl-C.")
-    run.add_argument("--approve-all", action="store_true", help="Ký mọi hồ sơ hợp lệ mà không hỏi.")
+    run.add_argument(
+        "--approve-all",
+        action="store_true",
+        help="Ký mọi hồ sơ hợp lệ mà không hỏi; mẫu không rõ hoặc mã số thuế không có trên token thì để lại cho người.",
+    )
     run.add_argument(
         "--look-every",
         type=float,

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
 from agent.failures import NotAsSaid
 from agent.xmldsig import parsed, signed_info
 
@@ -68,10 +71,21 @@ class Document:
         for element in root.iter():
             if isinstance(element.tag, str) and element.tag in SHOWN and element.text:
                 texts.setdefault(element.tag, []).append(element.text)
-        known = (name for tag, name in FORMS if root.find(f"NoiDung/{tag}") is not None)
-        form = "TK3-TS, tờ khai đơn vị tham gia BHXH" if root.tag == "TK3-TS" else next(known, "KHÔNG RÕ MẪU NÀO")
         shown = [(label, " · ".join(texts[tag])) for tag, label in SHOWN.items() if tag in texts]
-        return [("Mẫu", form), *shown]
+        return [("Mẫu", self.form() or "KHÔNG RÕ MẪU NÀO"), *shown]
+
+    def form(self) -> str:
+        """Which of the agency's forms it is; "" for none that is known here."""
+        root = parsed(self.xml)
+        if root.tag == "TK3-TS":
+            return "TK3-TS, tờ khai đơn vị tham gia BHXH"
+        known = (name for tag, name in FORMS if root.find(f"NoiDung/{tag}") is not None)
+        return next(known, "") if root.tag == "Hoso" else ""
+
+    def tax_codes(self) -> Sequence[str]:
+        """Every tax code that it names, as it is written."""
+        root = parsed(self.xml)
+        return [(e.text or "").strip() for e in root.iter() if isinstance(e.tag, str) and e.tag in ("MST", "MaSoThue")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +117,31 @@ def examined(raw: Mapping[str, Any], certificate_sha256: str) -> Question:
     if not question.documents:
         raise NotAsSaid("Máy chủ hỏi ký mà không gửi văn bản nào; không ký.")
     return question
+
+
+def doubts(question: Question, certificate: bytes) -> Sequence[str]:
+    """Why nobody but a person may agree to it: a form that is not known here, a unit that the certificate (DER) is not of."""
+    own = owned_by(certificate)
+    found = []
+    for document in question.documents:
+        name, codes = plain(document.name), document.tax_codes()
+        if not document.form():
+            found.append(f"Không rõ văn bản {name} là mẫu nào.")
+        if not codes or not all(code in own or code[:10] in own for code in codes):
+            found.append(f"Chứng thư số trên token không mang mã số thuế của văn bản {name}.")
+    return found
+
+
+def owned_by(certificate: bytes) -> frozenset[str]:
+    """The tax codes of a certificate: `MST:` in the UIDs of its subject; of a branch with a hyphen before its 3 digits."""
+    subject = x509.load_der_x509_certificate(certificate).subject
+    codes = set()
+    for one in subject.get_attributes_for_oid(NameOID.USER_ID):
+        label, _, code = str(one.value).partition(":")
+        digits = code.strip().replace("-", "")
+        if label.strip().upper() == "MST" and digits.isascii() and digits.isdigit() and len(digits) in (10, 13):
+            codes.add(digits if len(digits) == 10 else f"{digits[:10]}-{digits[10:]}")
+    return frozenset(codes)
 
 
 def _document(raw: Mapping[str, Any]) -> Document:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from agent.failures import NotAsSaid, PinSuspect, ServerAway, ServerRefuses, TokenAbsent, WrongUsage
 from agent.pins import PinSource
-from agent.question import Question, examined, pages, plain, whole
+from agent.question import Question, doubts, examined, pages, plain, whole
 from agent.server import Server
 from agent.state import Enrolment, State
 from agent.usb_token import Token
@@ -40,6 +40,10 @@ class Workstation:
     _pin: str = field(default="", repr=False)
     _said: str = ""
     _later: list[str] = field(default_factory=list)
+    _nobody_there: bool = False
+
+    def __post_init__(self) -> None:
+        self._nobody_there = self.unattended
 
     def run(self) -> None:
         """Until somebody ends the process. Raises ServerRefuses when the server wants no more of this agent."""
@@ -97,9 +101,7 @@ class Workstation:
                 self._decide(raw["name"], {"refused": str(error)})
             return
         self.say(f"Hồ sơ cần ký ({left} đang chờ):\n{pages(question)}")
-        decision = "sign" if self.unattended else self.ask(question)
-        if decision == "sign-all":
-            self.unattended = True
+        decision = self._decision(question)
         if decision in ("sign", "sign-all"):
             values = [b64encode(self.token.sign(document.digest)).decode() for document in question.documents]
             self._decide(question.name, {"signatures": values})
@@ -110,6 +112,23 @@ class Workstation:
         else:
             self._later = [*self._later, question.name][-LATER_KEPT:]
             self.say("Để sau; sẽ hỏi lại khi chạy lại chương trình.")
+
+    def _decision(self, question: Question) -> Decision:
+        """What is done with it. What is doubtful is never agreed to for all: a person says yes to this very one."""
+        doubtful = doubts(question, self.who.certificate)
+        if self.unattended and not doubtful:
+            return "sign"
+        for doubt in doubtful:
+            self.say(f"CHÚ Ý: {doubt}")
+        if self._nobody_there:
+            self.say("Không tự ký hồ sơ này; hãy chạy lại không có --approve-all để xem và trả lời.")
+            return "later"
+        while (decision := self.ask(question)) == "sign-all":
+            self.unattended = True
+            if not doubtful:
+                return decision
+            self.say("Riêng hồ sơ này không ký theo “ký hết”; chọn k nếu bạn vẫn muốn ký.")
+        return decision
 
     def _decide(self, name: str, answer: dict[str, Any]) -> None:
         """Written down before it is sent: after a crash the server hears it, and nobody is asked again."""

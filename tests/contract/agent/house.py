@@ -45,7 +45,7 @@ Message = dict[str, Any]
 def document(unit: str = "Công ty TNHH Đèn lồng <Hội An> & Con") -> bytes:
     name = unit.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return (
-        f"<Hoso><NoiDung><TEN_DVI>{name}</TEN_DVI><MA_DVI>TZ1234Z</MA_DVI><MST>0101234567</MST>"
+        f"<Hoso><NoiDung><TEN_DVI>{name}</TEN_DVI><MA_DVI>TZ1234Z</MA_DVI><MST>0101234567</MST><TEN_THUTUC>Thử</TEN_THUTUC>"
         "<TEN_IVAN>Nhà cung cấp THỬ</TEN_IVAN></NoiDung><CKy_Dvi></CKy_Dvi></Hoso>"
     ).encode()
 
