@@ -26,7 +26,7 @@ COMMANDS: dict[str, str] = {
     "tasks assign": "Giao một việc cho một người. Việc vẫn mở cho đến khi được trả lời, hoặc tự xong.",
     "form": "Tờ khai in ra giấy: một hồ sơ thành PDF, TK3-TS của nơi chỉ nhận giấy, nhiều tờ thành một tệp.",
     "form print": "In hồ sơ mới nhất của một đăng ký; đơn vị nộp giấy: tờ khai TK3-TS, để ký tay và gửi đi.",
-    "form batch": "In tờ khai TK3-TS của mọi đơn vị đang chờ gửi giấy, thành một tệp.",
+    "form batch": "In tờ khai TK3-TS của mọi đơn vị đang chờ gửi giấy, thành một tệp; nhiều nhất 200 tờ, và còn lại bao nhiêu.",
 }
 
 OPTIONS: dict[str, str] = {
@@ -42,6 +42,7 @@ OPTIONS: dict[str, str] = {
     "tasks list.",
     "Who does it; nobody when left out.": "Giao cho ai; bỏ trống là không giao cho ai.",
     "The file to write; an existing one is replaced.": "Tệp được ghi; tệp đã có bị thay.",
+    "Go on behind this enrolment.": "In tiếp sau hồ sơ đăng ký này.",
     "Only this tenant's units.": "Chỉ đơn vị của khách hàng này.",
     "Whose systems or people they are.": "Hệ thống hay người của khách hàng nào.",
     "From hoso webhook list.": "Lấy từ hoso webhook list.",

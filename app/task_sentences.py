@@ -16,6 +16,14 @@ TASK_SENTENCES: dict[str, tuple[str, str]] = {
     "col.employees": ("Số lao động", "Employees"),
     "col.unit_name": ("Tên đơn vị", "Unit name"),
     "col.attempt": ("Lần", "Attempt"),
+    "form.left": (
+        "còn {count} tờ khai; in tiếp bằng: hoso form batch --after {next}",
+        "{count} forms are left; go on with: hoso form batch --after {next}",
+    ),
+    "form.left-out": (
+        "không in được tờ khai của hồ sơ đăng ký {enrolment}; lý do ở nhật ký",
+        "the form of enrolment {enrolment} could not be printed; why stands in the log",
+    ),
     "prompt.code": ("Mã kích hoạt", "Activation code"),
     "task.none": ("không có việc {id}; xem `hoso tasks list`", "there is no task {id}; see `hoso tasks list`"),
     "task.candidates": ("Các hồ sơ có thể", "Candidates"),
@@ -69,6 +77,24 @@ TASK_SENTENCES: dict[str, tuple[str, str]] = {
     "check.mails": ("thư thông báo", "outgoing mails"),
     "cure.mails": ("đặt HOSO_SMTP và HOSO_SMTP_FROM", "set HOSO_SMTP and HOSO_SMTP_FROM"),
     "check.webhooks": ("webhook", "webhooks"),
+    "answer.not-here": (
+        "không trả lời {answer} được ở đây; có thể: {choices}",
+        "{answer} is no answer here; what can be answered: {choices}",
+    ),
+    "check.webhook-fails": (
+        "{tenant}: {url} lỗi từ {since}: {error}",
+        "{tenant}: {url} has failed since {since}: {error}",
+    ),
+    "check.mailbox": ("hộp thư {address} của {tenant}", "mailbox {address} of {tenant}"),
+    "check.mailbox-unread": ("chưa được đọc lần nào", "was never read yet"),
+    "cure.mailbox-test": (
+        "hoso mailbox test {address}; sai mật khẩu thì khai báo lại: hoso mailbox add {tenant} {address} --host MÁY",
+        "hoso mailbox test {address}; with a wrong password declare it again: hoso mailbox add {tenant} {address} --host HOST",
+    ),
+    "cure.mailbox-consent": (
+        "xin lại sự đồng ý rồi khai báo lại: hoso mailbox add {tenant} {address} --host MÁY --oauth-file TỆP",
+        "get consent anew and declare it again: hoso mailbox add {tenant} {address} --host HOST --oauth-file FILE",
+    ),
     "check.webhook-off": ("{tenant}: {url} đã bị tắt", "{tenant}: {url} is switched off"),
     # --- checklists, stories ---
     "unit.none": ("không có đơn vị {id}", "there is no unit {id}"),

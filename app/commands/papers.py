@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.commands.opening import read_uuid, working
-from app.commands.showing import Json, as_json, say
+from app.commands.opening import read_uuid, working, write_bytes
+from app.commands.showing import Json, as_json, say, warn
+from app.words import text
 
 if TYPE_CHECKING:
     from app.house import House
@@ -38,17 +39,19 @@ def print_(
 def batch(
     tenant: Annotated[str | None, typer.Option("--tenant", help="Only this tenant's units.")] = None,
     out: Out = Path("to-khai.pdf"),
+    after: Annotated[str | None, typer.Option("--after", help="Go on behind this enrolment.")] = None,
     json_: Json = False,
 ) -> None:
-    """Print the TK3-TS of every unit that waits for its paper to be sent, as one file.
+    """Print the TK3-TS of every unit that waits for its paper to be sent, as one file; at most 200, and how many are left.
 
     Example: hoso form batch --tenant hoaban --out to-khai.pdf
     """
-    _print(None, tenant, out, json_)
+    _print(None, tenant, out, json_, after)
 
 
-def _print(enrolment: str | None, tenant: str | None, out: Path, json_: bool) -> None:
+def _print(enrolment: str | None, tenant: str | None, out: Path, json_: bool, after: str | None = None) -> None:
     id_ = None if enrolment is None else read_uuid(enrolment)
+    behind = None if after is None else read_uuid(after)
 
     async def job(own: House) -> Paper:
         from datetime import UTC, datetime
@@ -60,9 +63,18 @@ def _print(enrolment: str | None, tenant: str | None, out: Path, json_: bool) ->
         papers = Papers(rules(own.settings), own.vault)
         async with own.db.pool.acquire() as db:
             now = (await world_clock(own.clock or db)).world(datetime.now(UTC))
-            return await papers.waiting(db, tenant, now) if id_ is None else await papers.of(db, id_, None, now)
+        if id_ is None:
+            return await papers.waiting(own.db.pool, tenant, now, after=behind)
+        return await papers.of(own.db.pool, id_, None, now)
 
     paper = working(job)
-    out.write_bytes(paper.pdf)
-    told = {"file": str(out), "form": paper.name, "bytes": len(paper.pdf)}
-    as_json(told) if json_ else say(f"{out}: {paper.name}")
+    write_bytes(out, paper.pdf)
+    if json_:
+        told = {"file": str(out), "form": paper.name, "bytes": len(paper.pdf)}
+        as_json({**told, "left": paper.left, "next": paper.next, "left_out": list(map(str, paper.left_out))})
+        return
+    say(f"{out}: {paper.name}")
+    if paper.next is not None:
+        say(text("form.left", count=paper.left, next=paper.next))
+    for one in paper.left_out:
+        warn(text("form.left-out", enrolment=one))

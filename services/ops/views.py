@@ -119,6 +119,19 @@ async def waiting(db: Any, limit: int) -> Sequence[dict[str, Any]]:
     return [dict(row) for row in rows]
 
 
+async def paper_forms(db: Any, tenant: str | None, after: UUID | None, limit: int) -> tuple[list[dict[str, Any]], int]:
+    """Enrolments whose paper form waits to be sent, the oldest first, behind `after`; and how many more there are."""
+    where = (
+        "from ops.enrolment where stage = $1 and cause = 'paper-form' and ($2::text is null or tenant = $2) "
+        "and ($3::uuid is null or enrolment > $3)"
+    )
+    rows = await db.fetch(f"select {_COLUMNS} {where} order by enrolment limit $4", WAITING, tenant, after, limit)
+    left = 0
+    if len(rows) == limit:
+        left = await db.fetchval(f"select count(*) {where}", WAITING, tenant, rows[-1]["enrolment"])
+    return [dict(row) for row in rows], left
+
+
 async def form_of(db: Any, unit: UUID, enrolment: UUID) -> UnitForm | None:
     """The data of the row as they stand: of the request that counts, or of the answer that mended it later."""
     rows = await db.fetch(
