@@ -99,7 +99,7 @@ async def run_service(
             await kernel.start()
             service, jobs, facts = await _WIRES[name](own, kernel)
             gc.collect()
-            gc.freeze()  # what was imported stays; looking through it for garbage again and again cost a tenth of the time
+            gc.freeze()  # what was imported stays; looking through it for garbage cost a twentieth of the time
             ready({"service": name, "pid": os.getpid(), "ops": f"http://{address}", **facts})
             log.info("started", extra={"service": name, "pid": os.getpid(), "address": address})
             await kernel.run(service, extra=[*jobs, lambda: _follow_parent(kernel)])
