@@ -157,13 +157,14 @@ async def decide(tx: Tx, mails: Sequence[KnownMail], own_contacts: Mapping[UUID,
 
 def _question(mail: KnownMail, own: bool) -> dict[str, Any]:
     keys = keys_of(mail.reading)
-    strong = keys.number is not None or keys.unit_code not in (None, FIRST_TIME)
+    first = keys.unit_code == FIRST_TIME
+    strong = not first and (keys.number is not None or keys.unit_code is not None)
     return {
         "id": str(mail.id), "mailbox": str(mail.mailbox), "tenant": mail.tenant, "what": about(mail.reading),
         "kinds": list(kinds_of(mail.reading)), "unit_code": keys.unit_code if keys.unit_code != FIRST_TIME else None,
         "number": keys.number, "contacts": list(mail.delivered_to), "own": own,
         "name_key": name_key(keys.unit_name) if keys.unit_name else None, "tax_key": tax_key(keys.tax_code),
-        "weak": not strong, "first": keys.unit_code == FIRST_TIME,
+        "weak": not strong, "first": first,
         "horizon": (mail.arrived_at - FORGET_SETTLED).isoformat(),
     }  # fmt: skip
 

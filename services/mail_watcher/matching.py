@@ -127,7 +127,9 @@ def match(
     if strong:
         return _by_strong_key(strong, fitting, asked)
     if asked.keys.number or _unit_code(asked.keys):
-        return NoCandidate()
+        if asked.keys.unit_code != FIRST_TIME:
+            return NoCandidate()
+        fitting = [c for c in fitting if c.number is None]  # whose number the agency has told nobody yet
     return _by_weak_keys(fitting, asked)
 
 

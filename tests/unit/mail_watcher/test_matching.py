@@ -314,3 +314,14 @@ def test_an_own_address_needs_no_name_at_all() -> None:
     assert found(granted(), one, two, to="own+2@x.example") == Matched(two)
     assert found(activation(unit_code=FIRST_TIME), one, two, to="own+1@x.example") == Matched(one)
     assert found(granted(unit_name=NAME + " - Chi nhánh"), one, two, to="own+2@x.example") == Matched(two)
+
+
+def test_a_first_time_mail_may_name_a_number_that_nobody_was_told_yet() -> None:
+    """The gateway may stay silent until the officer's mail comes; a number that somebody has is his alone."""
+    waiting = expectation(1, kind="first_code", unit_code="")
+    numbered = expectation(2, kind="first_code", unit_code="", number="00002/2026/00101")
+    keys = {"unit_code": FIRST_TIME, "unit_name": NAME, "number": "00001/2026/00101"}
+    assert found(activation(**keys), waiting) == Matched(waiting)
+    assert found(activation(**keys), waiting, numbered) == Matched(waiting)
+    assert isinstance(found(activation(**keys), numbered), NoCandidate)
+    assert isinstance(found(activation(**{**keys, "unit_code": None}), waiting), NoCandidate)
