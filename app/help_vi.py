@@ -70,6 +70,8 @@ COMMANDS: dict[str, str] = {
     "unit lookup": "Hỏi nơi tra cứu ở HOSO_UNIT_DIRECTORY xem một mã số thuế có những đơn vị nào. Mã kết thúc 1 khi "
     "không có.\n\n"
     "Kết quả chỉ để gợi ý: hãy đối chiếu tên và địa chỉ trước khi dùng mã.",
+    "unit release": "Trả lại một mã đơn vị mà khách hàng nêu nhầm: ai nêu mã đó tiếp theo sẽ có nó.\n\n"
+    "Chỉ khi đơn vị của mã không còn hồ sơ đăng ký đang mở và chưa từng nộp gì. Việc này được ghi lại.",
     "held": "Các đơn vị có sự kiện không xử lý được.",
     "held list": "Các đơn vị bị giữ, lâu nhất trước. Mã kết thúc 1 khi không có.",
     "held show": "Các sự kiện đang chờ sau một đơn vị bị giữ, theo thứ tự. Mã kết thúc 1 khi không có.",
@@ -154,6 +156,7 @@ OPTIONS: dict[str, str] = {
     "Keep it outside the database's backups.": "Cất riêng, không để trong bản sao lưu cơ sở dữ liệu.",
     "FILE exists: put a new key before its old ones; then restart all services, then hoso vault rewrap.": "TỆP đã có: thêm "
     "khoá mới lên đầu; rồi khởi động lại mọi dịch vụ, rồi hoso vault rewrap.",
+    "The unit code to free.": "Mã đơn vị cần trả lại.",
     "The enrolment's id.": "Số của đăng ký.",
     "code, personal or evidence.": "code, personal hoặc evidence.",
     "Do not ask.": "Không hỏi lại.",

@@ -33,6 +33,25 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "đặt HOSO_AGENCY_CERTIFICATES=TỆP nếu cổng có ký kết quả",
         "set HOSO_AGENCY_CERTIFICATES=FILE if the gateway signs its decisions",
     ),
+    "unit.no-reason": ("hãy ghi lý do", "say why"),
+    "unit.free": (
+        "mã đơn vị {code} không do đơn vị nào giữ: không có gì để trả lại",
+        "no unit holds the code {code}: there is nothing to release",
+    ),
+    "unit.open": (
+        "không trả lại được mã {code}: đơn vị của nó còn hồ sơ đăng ký đang mở {enrolment}; huỷ hồ sơ đó trước bằng "
+        "`hoso enrolment cancel {enrolment}`",
+        "{code} is not released: its unit has the open enrolment {enrolment}; cancel that first with "
+        "`hoso enrolment cancel {enrolment}`",
+    ),
+    "unit.filed": (
+        "không trả lại được mã {code}: đã nộp hồ sơ cho đơn vị này (hồ sơ đăng ký {enrolment}), mã thuộc về đơn vị đó",
+        "{code} is not released: something was filed for its unit (enrolment {enrolment}), so the code is that unit's",
+    ),
+    "unit.released": (
+        "Mã {code} không còn do khách hàng {tenant} giữ; ai nêu mã này tiếp theo sẽ có nó.",
+        "{code} is no longer held by {tenant}; whoever names it next has it.",
+    ),
     "unit.no-directory": (
         "HOSO_UNIT_DIRECTORY chưa đặt: không có nơi tra cứu; tra mã trên Cổng thông tin BHXH Việt Nam",
         "HOSO_UNIT_DIRECTORY is not set: there is nowhere to look; find the code on the agency's public portal",

@@ -73,12 +73,33 @@ class PostgresUnitRegistry:
             "select unit, row_key, unit_code from store.unit where tenant = $1 and row_key = any($2)", tenant, names
         )
         found = {r["row_key"]: r for r in rows}
+        for key in sorted({k for k in keys if k.unit_code and k.unit_code not in ours}, key=lambda k: k.text):
+            if found[key.text]["unit_code"] is None and await self._adopt(tx, found[key.text]["unit"], key.unit_code):
+                ours[key.unit_code] = found[key.text]["unit"]
         return [
             Claimed(ours[k.unit_code], False)
             if k.unit_code in ours
             else Claimed(found[k.text]["unit"], k.unit_code is not None and found[k.text]["unit_code"] != k.unit_code)
             for k in keys
         ]
+
+    async def _adopt(self, tx: Any, unit: UUID, unit_code: str | None) -> bool:
+        """Take a code that was released since somebody else's claim kept it from this unit."""
+        if await tx.fetchval("select exists(select from store.unit where unit_code = $1)", unit_code):
+            return False
+        return await PostgresUnitRegistry().give_code(tx, unit, unit_code or "")  # in this transaction, wherever it is
+
+    async def holder(self, db: Any, unit_code: str) -> tuple[UUID, str] | None:
+        """Which unit of which tenant holds a code. For the operator: a tenant never learns it."""
+        row = await (self._pool or db).fetchrow("select unit, tenant from store.unit where unit_code = $1", unit_code)
+        return None if row is None else (row["unit"], row["tenant"])
+
+    async def release(self, tx: Any, unit: UUID, unit_code: str) -> bool:
+        """Take a code from the unit that holds it: whoever claims it next has it. False when the unit no longer holds it."""
+        done = await (self._pool or tx).execute(
+            "update store.unit set unit_code = null where unit = $1 and unit_code = $2", unit, unit_code
+        )
+        return bool(done == "UPDATE 1")
 
     async def give_code(self, tx: Any, unit: UUID, unit_code: str) -> bool:
         """Note a code that came later. False when another unit holds it."""
