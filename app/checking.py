@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.commands.opening import connect, world_now
+from app.commands.showing import cell
 from app.disk import LOW_MIB, existing, free_mib
 from app.failing import sentence
 from app.house import database_url
@@ -107,10 +108,41 @@ _COUNTS = (
 )
 
 
+_STANDING = """
+select b.tenant, b.address, coalesce(c.standing, '') as standing, coalesce(c.error, '') as error
+from store.mailbox b left join mail_watcher.mailbox_cursor c on c.mailbox = b.id
+where not b.removed and coalesce(c.standing, '') <> 'reading' order by b.tenant, b.address
+"""
+"""What `hoso mailbox list` shows, of those that are not read."""
+
+
+def _mailbox(row: Any) -> Finding:
+    what = text("check.mailbox", tenant=row["tenant"], address=row["address"])
+    if not row["standing"]:
+        return Finding(what, SOON, text("check.mailbox-unread"), f"hoso up; hoso mailbox test {row['address']}")
+    cure = "cure.mailbox-consent" if row["standing"] == "needs-consent" else "cure.mailbox-test"
+    said = ": ".join(part for part in (row["standing"], " ".join(row["error"].split())) if part)
+    return Finding(what, MISSING, said, text(cure, tenant=row["tenant"], address=row["address"]))
+
+
 async def _set_up(db: Any) -> AsyncIterator[Finding]:
     for what, sql, cure in _COUNTS:
         count = await db.fetchval(sql)
         yield Finding(text(f"check.{what}"), OK if count else MISSING, str(count), "" if count else text(cure))
+    for row in await db.fetch(_STANDING):
+        yield _mailbox(row)
+    for row in await db.fetch(
+        "select endpoint, tenant, url, failing_since, error from notifier.endpoint "
+        "where disabled_at is null and failing_since is not null and not removed order by failing_since"
+    ):
+        said = text(
+            "check.webhook-fails",
+            tenant=row["tenant"],
+            url=row["url"],
+            since=cell(row["failing_since"]),
+            error=row["error"] or "-",
+        )
+        yield Finding(text("check.webhooks"), SOON, said, f"hoso webhook test {row['endpoint']}")
     for row in await db.fetch(
         "select endpoint, tenant, url from notifier.endpoint where disabled_at is not null and not removed order by tenant"
     ):
