@@ -64,7 +64,26 @@ def read_url(written: str, *, loopback: bool) -> str:
                      "no user or password in the address: webhooks are signed")  # fmt: skip
     if parts.scheme != "https" and not (loopback and parts.scheme == "http" and _names_loopback(host)):
         raise BadUrl("Webhook chỉ đi qua https.", "webhooks go over https only")
+    if not (loopback and _names_loopback(host)) and _names_inner(host):
+        raise BadUrl(f"{host} là máy nội bộ; webhook chỉ đi tới máy chủ trên Internet.",
+                     f"{host} is not an address of the internet")  # fmt: skip
     return text
+
+
+def _names_inner(host: str) -> bool:
+    """Whether a host is written as an address that is not the internet's, in any of the ways a socket takes (0x7f.1 too).
+    What a name means is looked at when the socket is made."""
+    plain = host.rstrip(".").partition("%")[0]
+    if plain == "localhost" or plain.endswith(".localhost"):
+        return True
+    try:
+        return not is_public(plain)
+    except ValueError:
+        pass
+    try:
+        return not is_public(socket.inet_ntoa(socket.inet_aton(plain)))
+    except OSError:
+        return False
 
 
 def _names_loopback(host: str) -> bool:

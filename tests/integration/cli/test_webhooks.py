@@ -29,6 +29,12 @@ async def test_a_webhook_by_the_command_line(cli: Cli, db: Database) -> None:
     await cli("tenant", "add", "acme")
     refused = await cli("webhook", "add", "acme", "http://hr.acme.vn/hook")
     assert (refused.status, "https" in refused.err) == (2, True)
+    inside = await cli("webhook", "add", "acme", "https://127.1/hook")
+    assert (inside.status, "not an address of the internet" in inside.err) == (2, True)
+    nobody = await cli("webhook", "add", "nobody", "https://hr.acme.vn/hook", HOSO_LANGUAGE="vi")
+    assert (nobody.status, "Không có khách hàng “nobody”" in nobody.err) == (2, True)
+    none = await cli("webhook", "test", str(uuid4()), HOSO_LANGUAGE="vi")
+    assert (none.status, "Không có webhook" in none.err) == (2, True)
     async with receiving(Receiver([says(204), says(500)])) as receiver:
         plain = await cli("webhook", "add", "acme", receiver.url)
         assert plain.status == 2, "this machine only where a setting says so"
