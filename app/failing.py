@@ -26,6 +26,7 @@ def status_of(error: HosoError) -> int:
     return AWAY if isinstance(error, DatabaseAway) or nobody else WRONG
 
 
-def sentence(error: BaseException) -> str:
-    """The error as one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+def sentence(error: BaseException, language: str = "en") -> str:
+    """The error as one line; in Vietnamese where the error brings it (`vi`, as Unanswerable does)."""
+    said = getattr(error, "vi", "") if language == "vi" else ""
+    return " ".join((said or str(error)).split()) or type(error).__name__

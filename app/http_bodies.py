@@ -47,7 +47,7 @@ B = TypeVar("B", bound=Body)
 class NewKey(Body):
     """An API key to make."""
 
-    name: str = Field(min_length=1, max_length=80)
+    name: str = Field(min_length=1, max_length=80, pattern=r"\S")
     scopes: list[Literal["submit", "read", "setup"]] = Field(default=["submit", "read"], min_length=1)
 
 

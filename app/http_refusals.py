@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TypeVar
 
+from app.failing import sentence
 from hoso.runtime.failures import HosoError
 from services.intake.problems import Problem
 from services.ops.said import Unanswerable
@@ -24,4 +25,4 @@ async def done(what: Awaitable[T]) -> T:
         status = 409 if error.code in OVERTAKEN else 422
         raise Problem(status, error.code, "Không nhận được câu trả lời này", error.vi) from error
     except HosoError as error:
-        raise Problem(422, "refused", "Không thực hiện được", str(error)) from error
+        raise Problem(422, "refused", "Không thực hiện được", sentence(error, "vi")) from error

@@ -109,7 +109,7 @@ def main(words: list[str] | None = None) -> None:
 
         if not isinstance(error, HosoError):
             raise
-        print(f"hoso: {sentence(error)}", file=sys.stderr)
+        print(f"hoso: {sentence(error, language())}", file=sys.stderr)
         sys.exit(status_of(error))
 
 

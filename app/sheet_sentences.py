@@ -10,6 +10,10 @@ SHEET_SENTENCES: dict[str, tuple[str, str]] = {
     "sheet.ordered": ("Lô {batch}: {state}.", "Batch {batch}: {state}."),
     "sheet.state.working": ("đang xử lý", "being worked off"),
     "sheet.state.paused": ("đang tạm dừng", "paused"),
+    "sheet.nobody": (
+        "không biết API ở đâu: HOSO_HTTP có cổng 0 và không có {file}; hãy chạy hoso up, hoặc ghi --url",
+        "where the API is, is not known: HOSO_HTTP has port 0 and there is no {file}; run hoso up, or give --url",
+    ),
     "sheet.state.cancelling": ("đang huỷ", "being cancelled"),
     "sheet.state.cancelled": ("đã huỷ", "cancelled"),
     "sheet.state.done": ("đã xử lý xong", "worked off"),

@@ -40,13 +40,16 @@ def new(
     async def job(own: House) -> tuple[str, str]:
         from datetime import timedelta
 
-        from hoso.runtime.failures import HosoError
+        from hoso.setup.registry import NotSetUp, no_tenant
         from services.signer.desk_agents import new_code
+
+        if not profile.strip():
+            raise NotSetUp("Tên chữ ký số không được để trống.", "the signing profile needs a name")
 
         async with own.db.pool.acquire() as tx, tx.transaction():
             if not await tx.fetchval("select 1 from store.tenant where name = $1 and not removed", tenant):
-                raise HosoError(f"there is no tenant '{tenant}'; make it with `hoso tenant add {tenant}`")
-            made = await new_code(tx, tenant, profile, actor, timedelta(minutes=minutes))
+                raise no_tenant(tenant)
+            made = await new_code(tx, tenant, profile.strip(), actor, timedelta(minutes=minutes))
             await audit(tx, actor, tenant, "agent-code.new", id=made[0], profile=profile)
             return made
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.commands.opening import read_bytes, working
+from app.commands.opening import read_bytes
 from app.commands.showing import say
-from app.words import language, text
+from app.words import text
 
 if TYPE_CHECKING:
     from services.ops.said import Said
@@ -39,8 +40,11 @@ ArrivedAt = Annotated[
 ]
 
 
-def given(answer: str, value: str | None, reason: str, arrived_at: str | None) -> tuple[Said, dict[str, Any] | None]:
-    """The answer, and the mended columns of `data`. An activation code is asked for, or read from stdin; never typed as an argument."""
+def given(
+    answer: str, value: str | None, reason: str, arrived_at: str | None, possible: Callable[[], Sequence[str]]
+) -> tuple[Said, dict[str, Any] | None]:
+    """The answer, and the mended columns of `data`. An activation code is asked for, or read from stdin; never typed as an
+    argument, and only where it is among the `possible` answers."""
     from services.ops.said import Said
 
     fields = None
@@ -54,6 +58,10 @@ def given(answer: str, value: str | None, reason: str, arrived_at: str | None) -
     if answer == "activation-code":
         if value is not None:
             raise typer.BadParameter(text("answer.code-shown"))
+        if answer not in (choices := possible()):
+            from hoso.runtime.failures import HosoError
+
+            raise HosoError(text("answer.not-here", answer=answer, choices=", ".join(choices) or "-"))
         code = str(typer.prompt(text("prompt.code"), hide_input=True))
     return Said(answer, value, reason, code, _time(arrived_at)), fields
 
@@ -76,14 +84,3 @@ def for_everybody(said: Said, code: str | None) -> None:
     row = for_all(said, code)
     if row:
         say(text("answer.for-all", row=row))
-
-
-def in_words(job: Any) -> Any:
-    """Run; a refused answer in the language of this process."""
-    from hoso.runtime.failures import HosoError
-    from services.ops.said import Unanswerable
-
-    try:
-        return working(job)
-    except Unanswerable as error:
-        raise HosoError(error.vi if language() == "vi" else str(error)) from error

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.commands.answering import Answer, ArrivedAt, Reason, Value, for_everybody, given, in_words
-from app.commands.opening import Actor, reading, world_now
+from app.commands.answering import Answer, ArrivedAt, Reason, Value, for_everybody, given
+from app.commands.opening import Actor, reading, working, world_now
 from app.commands.showing import Json, as_json, listed, negative, say, warn
 from app.words import language, stage_word, text
 
@@ -121,7 +121,18 @@ def answer(
 
     Example: hoso enrolment answer 0192f0c1-7c1e-7000-8000-000000000001 unit-code TZ1234Z
     """
-    wanted, fields = given(said, value, reason, arrived_at)
+
+    async def choices(db: Any, _: Settings) -> list[str]:
+        from hoso.runtime.failures import HosoError
+        from services.ops import views
+        from services.ops.answers import answers_to
+
+        rows = await views.find(db, id_)
+        if not rows:
+            raise HosoError(text("enrolment.none", id=id_))
+        return list(answers_to(views.standing_of(rows[0])))
+
+    wanted, fields = given(said, value, reason, arrived_at, lambda: reading(choices, start=True))
 
     async def job(own: House) -> Any:
         from app.answering import Desk
@@ -132,7 +143,7 @@ def answer(
         await edge.announce()
         return found
 
-    found = in_words(job)
+    found = working(job)
     say(text("enrolment.answered", id=found.enrolment, answer=said))
     for_everybody(wanted, None)
 
@@ -157,7 +168,7 @@ def cancel(
         await edge.announce()
         return found
 
-    found = in_words(job)
+    found = working(job)
     say(text("enrolment.cancelled", id=found.enrolment))
 
 

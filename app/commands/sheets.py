@@ -304,5 +304,20 @@ def token(file: Path) -> str:
 
 
 def address(url: str) -> str:
-    """Where intake's API is."""
-    return url.rstrip("/") or f"http://{settings().http}"
+    """Where intake's API is; with a port chosen at every start, where the `hoso up` of this folder said it is. Raises HosoError."""
+    if url:
+        return url.rstrip("/")
+    known = settings()
+    return running_at(known.var) if known.http.endswith(":0") else f"http://{known.http}"
+
+
+def running_at(var: Path) -> str:
+    """What the `hoso up` that runs wrote down. Raises HosoError."""
+    import json
+
+    from hoso.runtime.failures import HosoError
+
+    try:
+        return str(json.loads((var / "up.json").read_text("utf-8"))["services"]["intake"]["http"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise HosoError(text("sheet.nobody", file=var / "up.json")) from error

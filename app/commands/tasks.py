@@ -7,7 +7,7 @@ from uuid import UUID
 
 import typer
 
-from app.commands.answering import Answer, ArrivedAt, Reason, Value, for_everybody, given, in_words
+from app.commands.answering import Answer, ArrivedAt, Reason, Value, for_everybody, given
 from app.commands.opening import Actor, audit, read_uuid, reading, working
 from app.commands.showing import Json, as_json, cell, listed, negative, say, table, warn
 from app.words import cause_word, text
@@ -98,7 +98,18 @@ def answer(
 
     Example: hoso tasks answer 0192f0c1-7c1e-7000-8000-000000000003 provider 00040 --reason "asked by phone"
     """
-    wanted, fields = given(said, value, reason, arrived_at)
+
+    async def choices(db: Any, _: Settings) -> list[str]:
+        from app.tasks import one_task
+        from hoso.runtime.failures import HosoError
+
+        id_found = await _named(db, id_)
+        found = None if id_found is None else await one_task(db, id_found)
+        if found is None:
+            raise HosoError(text("task.none", id=id_))
+        return [] if found["ended_at"] is not None else list(found["answers"])
+
+    wanted, fields = given(said, value, reason, arrived_at, lambda: reading(choices, start=True))
 
     async def job(own: House) -> Any:
         from app.answering import Desk
@@ -124,7 +135,7 @@ def answer(
         await edge.announce()
         return found
 
-    found = in_words(job)
+    found = working(job)
     say(text("task.answered", id=found["task"], answer=said))
     for_everybody(wanted, None)
 
@@ -175,7 +186,7 @@ def code(id_: Id, actor: Actor = "") -> None:
                 raise HosoError(text("task.none", id=id_))
             return await code_of(tx, own.vault, found, actor)
 
-    say(in_words(job))
+    say(working(job))
 
 
 async def _named(db: Any, written: str) -> UUID | None:

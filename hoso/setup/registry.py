@@ -83,6 +83,22 @@ class Profile:
     key: bytes | None = field(default=None, repr=False)
 
 
+class NotSetUp(HosoError):
+    """What cannot be set up as asked; str() in English, `vi` in Vietnamese."""
+
+    def __init__(self, vi: str, en: str) -> None:
+        super().__init__(en)
+        self.vi = vi
+
+
+def no_tenant(tenant: str) -> NotSetUp:
+    """The error that says: there is no such tenant."""
+    return NotSetUp(
+        f"Không có khách hàng “{tenant}”; tạo bằng `hoso tenant add {tenant}`.",
+        f"there is no tenant '{tenant}'; make it with `hoso tenant add {tenant}`",
+    )
+
+
 class SetUp:
     """The registry of what people set up."""
 
@@ -140,12 +156,14 @@ class SetUp:
 
     async def _must_be(self, tx: Any, tenant: str) -> None:
         if not await tx.fetchval("select 1 from store.tenant where name = $1 and not removed", tenant):
-            raise HosoError(f"there is no tenant '{tenant}'; make it with `hoso tenant add {tenant}`")
+            raise no_tenant(tenant)
 
     # --- API keys -----------------------------------------------------------------------------------------------
 
     async def add_key(self, tenant: str, name: str, scopes: Sequence[str], actor: str) -> str:
         """Make a key; the token is shown this once and kept only as a hash."""
+        if not (name := name.strip()):
+            raise NotSetUp("Tên của khoá không được để trống.", "a key needs a name: say what it is for")
         wrong = sorted(set(scopes) - set(SCOPES))
         if wrong:
             raise HosoError(f"no such scope: {', '.join(wrong)}; there are {', '.join(SCOPES)}")

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from hoso.domain.identifiers import BadValue, read_email
 from hoso.runtime.failures import HosoError
+from hoso.setup.registry import NotSetUp, no_tenant
 from services.notifier.ports import Pool, Vault
 from services.notifier.signing import new_secret
 from services.notifier.words import Language
@@ -86,9 +87,15 @@ class Endpoints:
                 "select url from notifier.endpoint where tenant = $1 and not removed for update", tenant
             )
             if url in [row["url"] for row in known]:
-                raise HosoError(f"{url} is told already; see `hoso webhook list`")
+                raise NotSetUp(
+                    f"{url} đã được khai báo; xem `hoso webhook list`.",
+                    f"{url} is told already; see `hoso webhook list`",
+                )
             if len(known) >= MAX_ENDPOINTS:
-                raise HosoError(f"at most {MAX_ENDPOINTS} webhooks a tenant; remove one first")
+                raise NotSetUp(
+                    f"Mỗi khách hàng có nhiều nhất {MAX_ENDPOINTS} webhook; bỏ bớt một webhook trước.",
+                    f"at most {MAX_ENDPOINTS} webhooks a tenant; remove one first",
+                )
             await tx.execute(
                 "insert into notifier.endpoint(endpoint, tenant, url, secret, cursor, actor) "
                 "values ($1, $2, $3, $4, coalesce((select next from notifier.head where tenant = $2), 0), $5)",
@@ -138,7 +145,10 @@ class Endpoints:
                 after = row["cursor"] if first is None else first - 1
             end = await tx.fetchval("select next from notifier.head where tenant = $1", row["tenant"]) or 0
             if not 0 <= after <= end:
-                raise HosoError(f"there is no cursor {after}: the last event is {end}")
+                raise NotSetUp(
+                    f"Không có vị trí {after}: sự kiện cuối là {end}.",
+                    f"there is no cursor {after}: the last event is {end}",
+                )
             await tx.execute(
                 "update notifier.endpoint set cursor = $2, generation = generation + 1, disabled_at = null, failing_since = null "
                 "where endpoint = $1",
@@ -181,7 +191,9 @@ async def _locked(tx: Any, id_: UUID, tenant: str | None) -> Any:
         tenant,
     )
     if row is None:
-        raise HosoError(f"there is no webhook {id_}; see `hoso webhook list`")
+        raise NotSetUp(
+            f"Không có webhook {id_}; xem `hoso webhook list`.", f"there is no webhook {id_}; see `hoso webhook list`"
+        )
     return row
 
 
@@ -191,7 +203,7 @@ async def _drop(tx: Any, id_: UUID) -> None:
 
 async def _must_be(tx: Any, tenant: str) -> None:
     if not await tx.fetchval("select 1 from store.tenant where name = $1 and not removed", tenant):
-        raise HosoError(f"there is no tenant '{tenant}'; see `hoso tenant list`")
+        raise no_tenant(tenant)
 
 
 async def _audit(tx: Any, actor: str, tenant: str, what: str, **detail: Any) -> None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from hoso.settings import markdown
+from hoso.store.postgres import Database
 from tests.integration.cli.command import ROOT, Cli
 
 
@@ -77,6 +78,51 @@ async def test_check_says_what_is_missing_and_how_to_mend_it(cli: Cli) -> None:
     assert "this database belongs to the environment 'test'" in production.out
     broken = await cli("check", HOSO_SYSTEM_TRIES="many")
     assert (broken.status, "HOSO_SYSTEM_TRIES" in broken.out) == (1, True)
+
+
+async def test_check_names_every_mailbox_that_is_not_read_and_every_webhook_that_fails(cli: Cli, db: Database) -> None:
+    await cli("tenant", "add", "acme")
+    for name in ("good", "refused", "new", "consent"):
+        await cli("mailbox", "add", "acme", f"{name}@acme.vn", "--host", "imap.acme.vn", given="pw\n")
+    for name, standing in (("good", "reading"), ("refused", "refused"), ("consent", "needs-consent")):
+        await db.pool.execute(
+            "insert into mail_watcher.mailbox_cursor(mailbox, standing, error) "
+            "select id, $2, 'LOGIN failed' from store.mailbox where address = $1",
+            f"{name}@acme.vn",
+            standing,
+        )
+    added = await cli("webhook", "add", "acme", "https://hr.acme.vn/hook", "--json")
+    await db.pool.execute("update notifier.endpoint set failing_since = now(), error = 'HTTP 500'")
+    rows = {row["what"]: row for row in (await cli("check", "--json")).json}
+    assert "mailbox good@acme.vn of acme" not in rows
+    refused = rows["mailbox refused@acme.vn of acme"]
+    assert (refused["state"], refused["message"]) == ("missing", "refused: LOGIN failed")
+    assert "hoso mailbox test refused@acme.vn" in refused["cure"]
+    assert rows["mailbox new@acme.vn of acme"]["state"] == "soon"
+    assert "--oauth-file" in rows["mailbox consent@acme.vn of acme"]["cure"]
+    assert "HTTP 500" in rows["webhooks"]["message"]
+    assert added.json["webhook"] in rows["webhooks"]["cure"]
+
+
+async def test_a_port_chosen_at_every_start_is_read_where_it_was_written(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("hoso_x_y")
+    words = ("sheet", "cancel", "0192f0c1-7c1e-7000-8000-000000000001", "--key-file", str(tmp_path / "key"))
+    nobody = await cli(*words)
+    assert (nobody.status, "up.json" in nobody.err) == (2, True)
+    cli.var.mkdir(exist_ok=True)
+    (cli.var / "up.json").write_text('{"services": {"intake": {"http": "http://127.0.0.1:9"}}}')
+    assert "127.0.0.1:9" in (await cli(*words)).err
+
+
+async def test_blank_names_and_nothing_to_print_are_one_sentence(cli: Cli, tmp_path: Path) -> None:
+    await cli("tenant", "add", "acme")
+    for words in (("agent-code", "new", "acme", " "), ("key", "add", "acme", "")):
+        blank = await cli(*words)
+        assert (blank.status, "name" in blank.err, blank.out) == (2, True, "")
+    none = await cli("form", "batch", "--out", str(tmp_path / "gone" / "a.pdf"), HOSO_LANGUAGE="vi")
+    assert (none.status, len(none.err.splitlines()), "hoso: " in none.err) == (2, 1, True)
+    unknown = await cli("agent-code", "new", "nobody", "main", HOSO_LANGUAGE="vi")
+    assert (unknown.status, "Không có khách hàng" in unknown.err) == (2, True)
 
 
 async def test_settings(cli: Cli) -> None:

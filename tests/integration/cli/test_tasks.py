@@ -68,6 +68,8 @@ async def test_a_code_is_read_and_never_an_argument(cli: Cli, db: Database) -> N
     _, wait = await heard(db, requested(), waits("wrong-code"))
     shown = await cli("tasks", "answer", str(wait.id), "activation-code", "AB12CD34EF")
     assert (shown.status, await on_the_log(db)) == (2, [])
+    gone = await cli("tasks", "answer", str(uuid4()), "activation-code")
+    assert (gone.status, "there is no task" in gone.err) == (2, True), "said before a code is asked for"
     done = await cli("tasks", "answer", str(wait.id), "activation-code", given="ab12cd34ef\n")
     assert done.status == 0, done.err
     assert "AB12CD34EF" not in done.out.upper()
@@ -104,6 +106,18 @@ async def test_the_code_is_shown_only_where_a_person_has_to_type_it(cli: Cli, db
     _, wait = await heard(db, requested(), waits("wrong-code"))
     assert (await cli("tasks", "code", str(wait.id))).status == 2
     assert await db.pool.fetchval("select count(*) from store.audit where what = 'task.code'") == 0
+
+
+async def test_what_cannot_be_answered_is_said_first_and_in_the_readers_language(cli: Cli, db: Database) -> None:
+    _, wait = await heard(db, requested(), waits("data", answers=("data", "retry")))
+    early = await cli("tasks", "answer", str(wait.id), "activation-code")
+    assert (early.status, "data, retry" in early.err, early.out) == (2, True, ""), "before a code is asked for"
+    for words in (("tasks", "answer", str(wait.id)), ("enrolment", "answer", str(ENROLMENT))):
+        vi = await cli(*words, "data", "nojson", HOSO_LANGUAGE="vi")
+        assert (vi.status, "đối tượng JSON" in vi.err) == (2, True)
+        assert "must be a JSON object" in (await cli(*words, "data", "nojson")).err
+    code = await cli("enrolment", "answer", str(ENROLMENT), "activation-code")
+    assert (code.status, "data, retry" in code.err) == (2, True)
 
 
 async def test_tasks_over_http(api: Api, db: Database) -> None:
