@@ -108,10 +108,16 @@ async def tasks(scene: Scene, tenant: str, cause: str | None = None) -> list[dic
     return list(found["tasks"])
 
 
-async def own_profile(scene: Scene, tenant: str = "demo") -> tuple[str, str]:
-    """A signing profile for an employer of a scenario's own: its name and tax code. A key file, declared over HTTP."""
-    code = next(taken for serial in range(3000, 9000) if (taken := tax_code(serial)) not in _TAKEN)
+def a_tax_code() -> str:
+    """One that no other scenario has."""
+    code = next(free for serial in range(3000, 9000) if (free := tax_code(serial)) not in _TAKEN)
     _TAKEN.add(code)
+    return code
+
+
+async def own_profile(scene: Scene, tenant: str = "demo", employer: str = "") -> tuple[str, str]:
+    """A signing profile for an employer of a scenario's own: its name and tax code. A key file, declared over HTTP."""
+    code = employer or a_tax_code()
     name = f"MST {code}"
     await put_profile(scene, tenant, name, await key_file(code))
     return name, code

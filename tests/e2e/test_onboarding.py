@@ -8,8 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.chaos.sheets import tax_code
-from tests.e2e.looks import eventually, key_file, own_profile, put_profile, refused_row, told
+from tests.e2e.looks import a_tax_code, eventually, key_file, own_profile, put_profile, refused_row, told
 from tests.e2e.scene import Branch, Scene
 
 STEPS = ("organisation", "declaration", "signature", "registration", "employees")
@@ -161,7 +160,8 @@ async def steps(scene: Scene, branch: Branch) -> tuple[dict[str, str], int]:
 
 @pytest.mark.statement("B5")
 async def test_the_five_steps_of_a_unit_go_from_nothing_to_a_hundred_per_cent(scene: Scene) -> None:
-    name, employer = f"MST {tax_code(2100)}", tax_code(2100)
+    employer = a_tax_code()
+    name = f"MST {employer}"
     branch = await scene.ask(scene.branch("M02", tax_code=employer))
     await scene.until(branch, "waiting-for-person", "no-profile")
     seen = [await steps(scene, branch)]
@@ -245,7 +245,7 @@ async def test_a_bare_code_that_means_two_provinces_is_asked_and_an_unknown_one_
 
 @pytest.mark.statement("B10")
 async def test_without_a_signature_nothing_is_signed_and_with_one_it_goes_on(scene: Scene) -> None:
-    employer = tax_code(2101)
+    employer = a_tax_code()
     branch = await scene.ask(scene.branch(tax_code=employer))
     waiting = await scene.until(branch, "waiting-for-person", "no-profile")
     assert employer in waiting["message"]

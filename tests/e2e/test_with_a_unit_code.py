@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from tests.chaos.sheets import tax_code
 from tests.e2e.looks import (
     PIN,
+    a_tax_code,
     activations,
     counter,
     eventually,
@@ -75,7 +75,7 @@ async def test_without_code_and_without_first_time_a_person_enters_the_code(scen
 @pytest.mark.statement("B25")
 async def test_a_unit_code_is_looked_up_by_tax_code_over_http_and_on_the_command_line(scene: Scene) -> None:
     known, other = scene.branch(), scene.branch()
-    employer = tax_code(2001)
+    employer = a_tax_code()
     units = [
         {"unit_code": one.unit_code, "tax_code": employer, "name": name}
         for one, name in ((known, "Chi nhánh Tra Cứu Một"), (other, "Chi nhánh Tra Cứu Hai"))
@@ -93,7 +93,7 @@ async def test_a_unit_code_is_looked_up_by_tax_code_over_http_and_on_the_command
     await scene.ask(known, branch_id=f"CN-{code}")
     await scene.until(known, "waiting-for-person", "no-unit-code")
     await scene.answer(known, "unit-code", found["units"][0]["unit_code"])
-    assert not (await scene.http("demo", "GET", f"/v1/unit-codes?tax_code={tax_code(2002)}"))[1]["units"]
+    assert not (await scene.http("demo", "GET", f"/v1/unit-codes?tax_code={a_tax_code()}"))[1]["units"]
 
 
 # --- register ---------------------------------------------------------------------------------------------------
@@ -297,7 +297,7 @@ async def test_a_certificate_of_another_employer_is_never_put_in_place_of_the_ol
     name, employer = await own_profile(scene)
     folder = scene.town.arena.world.folder
     file, password = folder / f"khac-{employer}.p12", folder / f"khac-{employer}.txt"
-    file.write_bytes(await key_file(tax_code(2003)))
+    file.write_bytes(await key_file(a_tax_code()))
     password.write_text(PIN)
     status, said = await scene.town.cli(
         "profile", "replace", "demo", name, "--pkcs12", str(file), "--password-file", str(password)
