@@ -283,9 +283,8 @@ async def paced(own: Any, url: str, key: str, start: int, count: int, boxes: int
             tasks.append(asyncio.create_task(one(session, n)))
             await asyncio.sleep(0.1)
         await asyncio.gather(*tasks)
-    while await own.db.pool.fetchval(
-        "select count(*) from ops.enrolment where enrolment = any($1) and stage <> 'enrolled'", list(asked)
-    ):
+    count_enrolled = "select count(*) from ops.enrolment where enrolment = any($1) and stage = 'enrolled'"
+    while await own.db.pool.fetchval(count_enrolled, list(asked)) < count:
         await asyncio.sleep(0.1)
     rows = await own.db.pool.fetch(
         "select enrolment, min(at) as at from ops.timeline where enrolment = any($1) and type = 'vn.hoso.agency.dossier-received.v1' group by 1",
