@@ -120,7 +120,7 @@ TOPICS: Sequence[Topic] = (
     Topic(
         "enrolment.progressed",
         (e.EnrolmentProgressed, e.EnrolmentWarned, e.RequestRefused, e.NoteTaken),
-        ("hoso.enrolment", "hoso.intake"),
+        ("hoso.enrolment", "hoso.intake", "hoso.ops"),
         ("hoso.intake", "hoso.ops", "hoso.notifier"),
         "where every enrolment stands",
         public=True,

@@ -47,7 +47,11 @@ def test_mailboxes_are_shared_and_units_without_a_code_say_why() -> None:
     assert all(form.email.endswith(".example") for form in good)
     without = [form for form in good if form.unit_code is None]
     assert len([form for form in without if form.first_time is not None]) == 21
-    assert [form.branch_id for form in without if form.first_time is None] == ["CS-SUOIGIANG", "HB-SOCSON", "HB-HOAIDUC"]
+    assert [form.branch_id for form in without if form.first_time is None] == [
+        "CS-SUOIGIANG",
+        "HB-SOCSON",
+        "HB-HOAIDUC",
+    ]
 
 
 def test_what_lies_beside_the_sheet_is_what_the_maker_makes(maker: ModuleType, tmp_path: Path) -> None:

@@ -25,7 +25,19 @@ def test_how_a_paper_form_was_handed_in(written: str, kept: str) -> None:
     assert values.sent(written, NOW) == kept
 
 
-@pytest.mark.parametrize("written", ["post", "2026-03-02", "fax 2026-03-02", "post 2026-02-30", "post 2026-03-04", "post 2019-12-31", "post 0026-03-02", ""])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "post",
+        "2026-03-02",
+        "fax 2026-03-02",
+        "post 2026-02-30",
+        "post 2026-03-04",
+        "post 2019-12-31",
+        "post 0026-03-02",
+        "",
+    ],
+)
 def test_no_channel_no_day_or_a_day_to_come(written: str) -> None:
     with pytest.raises(Unanswerable) as refused:
         values.sent(written, NOW)
