@@ -102,6 +102,7 @@ async def test_a_mail_that_comes_twice_is_used_once(scene: Scene, flow: str) -> 
 # --- whose is it ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.statement("A14")
 async def test_a_mail_that_fits_two_units_waits_for_a_person_who_sees_them_and_chooses(scene: Scene) -> None:
     one, two = (scene.branch("C00", provider=True, purpose="Chỉ ngừng") for _ in range(2))
     name = f"{one.name} - Kho {one.unit_code}"  # no third unit has it
@@ -139,6 +140,7 @@ async def test_a_mail_that_fits_two_units_waits_for_a_person_who_sees_them_and_c
     assert scene.filings(one) == scene.filings(two) == ["stop accepted"]
 
 
+@pytest.mark.statement("B28")
 async def test_a_code_for_nobody_is_kept_until_somebody_waits_for_it(scene: Scene) -> None:
     branch = scene.branch("M02")  # the agency's own mail is two hours late
     await counter(

@@ -63,6 +63,7 @@ async def test_the_activation_code_only_releases_the_dossier_to_the_officer(scen
     assert review["employees"] is None
 
 
+@pytest.mark.statement("B17")
 async def test_an_officer_silent_for_three_working_days_is_asked_and_then_a_person(scene: Scene) -> None:
     branch = await a_newcomer(scene, "N03")
     await scene.until(branch, "waiting-for-person", "officer-late")
@@ -74,6 +75,7 @@ async def test_an_officer_silent_for_three_working_days_is_asked_and_then_a_pers
     assert "thiếu giấy tờ" in waiting["message"]
 
 
+@pytest.mark.statement("B17")
 async def test_an_officer_who_answers_only_when_asked_is_asked(scene: Scene) -> None:
     branch = await a_newcomer(scene, "N04")
     await scene.until(branch, "waiting-for-person", "officer-late")
@@ -105,6 +107,7 @@ async def test_the_granted_code_is_taken_out_of_the_mail_when_the_gateway_says_n
     assert scene.filings(branch) == ["first_code accepted", "change accepted"]
 
 
+@pytest.mark.statement("B17", "B19")
 async def test_a_grant_that_neither_mail_nor_gateway_tells_is_entered_by_a_person(scene: Scene) -> None:
     branch = await a_newcomer(scene, "N31")
     await scene.until(branch, "waiting-for-person", "officer-late")
@@ -115,12 +118,14 @@ async def test_a_grant_that_neither_mail_nor_gateway_tells_is_entered_by_a_perso
     assert scene.filings(branch)[-1] == "change accepted"
 
 
+@pytest.mark.statement("B20")
 async def test_an_activation_mail_after_the_change_is_used_and_never_awaited(scene: Scene) -> None:
     branch = await a_newcomer(scene, "N24")
     await scene.until(branch, "enrolled")
     assert await eventually(lambda: scene.mails(branch).count("activation") == 2)
 
 
+@pytest.mark.statement("B20")
 async def test_a_refused_change_waits_for_a_person_and_is_filed_again(scene: Scene) -> None:
     branch = await a_newcomer(scene, "N20")
     waiting = await scene.until(branch, "waiting-for-person", "change-refused")
@@ -156,6 +161,7 @@ async def test_no_mail_climbs_the_ladder_and_files_a_new_attempt_whose_mail_come
 # --- mails that read alike --------------------------------------------------------------------------------------
 
 
+@pytest.mark.statement("B13")
 async def test_of_one_name_only_one_first_time_dossier_waits_in_a_mailbox(scene: Scene) -> None:
     await scene.attach("demo", "giay-phep.pdf")
     one, two = scene.newcomer("N09"), scene.newcomer("N09")
@@ -174,6 +180,7 @@ async def test_of_one_name_only_one_first_time_dossier_waits_in_a_mailbox(scene:
     assert received[1]["received_world"] >= received[0]["released_world"]
 
 
+@pytest.mark.statement("B13")
 async def test_with_an_address_of_its_own_nobody_waits_for_a_turn(scene: Scene) -> None:
     await scene.attach("rieng", "giay-phep.pdf")
     one, two = scene.newcomer("N09", tenant="rieng"), scene.newcomer("N09", tenant="rieng")
@@ -213,6 +220,7 @@ async def test_elsewhere_the_form_is_printed_posted_and_its_code_entered_then_re
     assert scene.filings(branch) == ["register accepted"]
 
 
+@pytest.mark.statement("B21", "B22")
 async def test_many_paper_forms_are_printed_as_one_file(scene: Scene) -> None:
     branches = [await a_newcomer(scene, province="Huế") for _ in range(3)]
     for branch in branches:
