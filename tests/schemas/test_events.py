@@ -99,6 +99,7 @@ def test_nobody_reads_what_nobody_writes() -> None:
     written = {producer for topic in TOPICS for producer in topic.producers}
     assert written == {
         "hoso.ops-cli",
+        "hoso.ops",
         "hoso.intake",
         "hoso.enrolment",
         "hoso.signer",
