@@ -11,6 +11,7 @@ __all__ = ["db", "server", "url"]
 WORLDS = ("tests/e2e/", "tests/chaos/")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A file is run by one process, from its first test to its last; all that shares the one world, too (`-n 2 --dist loadgroup`)."""
     for item in items:
