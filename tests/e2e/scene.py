@@ -32,8 +32,8 @@ QUIET_S = 0.7
 """Nothing has happened for a branch for this long: then nothing will before the clock moves."""
 STUCK_S = 5.0
 """Nothing has happened for so long, and nothing is due: then nothing ever will."""
-STILL_S = 4.0
-"""Nothing has happened for so long, and nothing is due: then nothing ever will."""
+STILL = 5
+"""Looked at so often in a row with nothing happening and nothing due: then nothing ever will."""
 PATIENCE_S = 90.0
 
 
@@ -194,20 +194,19 @@ class Scene:
     async def until(self, branch: Branch, stage: str, cause: str | None = None) -> dict[str, Any]:
         """Until the branch stands at `stage` (waiting for `cause`), the days passing as they must."""
         seen: Any = None
-        changed = began = alive = time.monotonic()
+        changed = began = time.monotonic()
+        still = 0
         while True:
             found = await self.view(branch)
             if found.get("stage") == stage and cause in (None, found.get("cause")):
                 return found
             picture = (found.get("stage"), found.get("at"), await self._busy(branch))
             if picture != seen or picture[2] == "working":
-                seen, changed = picture, time.monotonic()
-                alive = changed
+                seen, changed, still = picture, time.monotonic(), 0
             if time.monotonic() - changed > QUIET_S:
-                if await self._on(branch) or picture[2] != "0":  # a call that is tried again has its own moments
-                    alive = time.monotonic()
-                changed = time.monotonic()
-                if changed - alive > STILL_S:
+                moved = await self._on(branch) or picture[2] != "0"  # a call that is tried again has its own moments
+                changed, still = time.monotonic(), 0 if moved else still + 1
+                if still > STILL:
                     raise AssertionError(f"nothing more happens: {found}\n{await self.story(branch)}")
             if time.monotonic() - began > PATIENCE_S:
                 raise AssertionError(f"{stage} {cause or ''} never came: {found}\n{await self.story(branch)}")

@@ -292,7 +292,8 @@ async def test_a_late_mail_of_an_earlier_attempt_counts(scene: Scene) -> None:
 @pytest.mark.statement("A14")
 @pytest.mark.parametrize("flow", ["T01", "T05", "T16", "T17"])
 async def test_a_bare_double_junked_or_forged_stop_mail_opens_the_way_once(scene: Scene, flow: str) -> None:
-    branch = await scene.ask(scene.branch(flow, name=f"Công ty TNHH Một Mình {flow}"))  # a bare mail has only the name
+    branch = scene.branch(flow)
+    await scene.ask(branch, name=f"Công ty TNHH Một Mình {branch.unit_code}")  # a bare mail has only the name
     await scene.until(branch, "enrolled")
 
     assert scene.filings(branch) == ["register refused CE007", "stop accepted", "register accepted"]
