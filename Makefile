@@ -22,7 +22,8 @@ demo: install ## enrol a sheet in a made-up world (SHEET=other.xlsx for your own
 
 test: install ## everything that proves behaviour; what .ci/run calls
 	@bash scripts/test-tools.sh
-	@"$(PY)" -m pytest -n 2 --dist loadgroup
+	@"$(PY)" -m pytest -n 2 --dist loadfile --ignore tests/e2e --ignore tests/chaos
+	@"$(PY)" -m pytest tests/e2e tests/chaos
 
 check: install ## format, lint, types, architecture, size of the kernel
 	@"$(PY)" -m ruff check .
