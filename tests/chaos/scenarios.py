@@ -141,12 +141,16 @@ class Stage:
         except AssertionError as error:
             last = traceback.extract_tb(error.__traceback__)[-1]
             failed = f"{Path(last.filename).name}:{last.lineno} {last.line} {str(error)[:3000]}"
+        except (
+            ProcessLookupError
+        ):  # it ends processes itself, and one of them had just been ended: neither hurt nor played
+            self.outcome.never.append(play.name)
         finally:
             suffered = await self._over(hurting)
         if failed:
             self.outcome.faults.append(f"{play.name}{' with ' + suffered.said() if suffered else ''}: {failed}")
-        if suffered is None:
-            self.outcome.never.append(play.name)
+        if suffered is None or play.name in self.outcome.never:
+            self.outcome.never += [play.name] if play.name not in self.outcome.never else []
             return
         self.outcome.suffered.append(suffered)
         self.outcome.played.append(play.name)
