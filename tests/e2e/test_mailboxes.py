@@ -16,7 +16,7 @@ VIETNAM = timezone(timedelta(hours=7))
 
 
 async def a_branch(scene: Scene, flow: str) -> Branch:
-    """Asked for: a newcomer for the families of first-time dossiers, else a unit with a code."""
+    """Asked for: a newcomer for the families of first-time dossiers (N15: of the grant only the mail tells), else a unit with a code."""
     if not flow.startswith("N"):
         return await scene.ask(scene.branch(flow))
     await scene.attach("demo")
@@ -35,7 +35,7 @@ def filed(flow: str) -> list[str]:
 
 
 @pytest.mark.statement("B16", "B13", "B28")
-@pytest.mark.parametrize("flow", ["M15", "N10", "N11", "T16"])
+@pytest.mark.parametrize("flow", ["M15", "N10", "N11 N15", "T16"])
 async def test_a_mail_that_was_sorted_out_as_spam_is_found_in_the_junk_folder(scene: Scene, flow: str) -> None:
     branch = await a_branch(scene, flow)
     await scene.until(branch, "enrolled")
@@ -50,7 +50,7 @@ async def test_a_mail_that_was_sorted_out_as_spam_is_found_in_the_junk_folder(sc
 
 
 @pytest.mark.statement("B13", "B17", "B28")
-@pytest.mark.parametrize("flow", ["M03", "M13", "M23", "N12", "N13", "N14"])
+@pytest.mark.parametrize("flow", ["M03", "M13", "M23", "N12 N15", "N13 N15", "N14 N15"])
 async def test_a_forged_mail_before_the_true_one_is_never_believed(scene: Scene, flow: str) -> None:
     branch = await a_branch(scene, flow)
     await scene.until(branch, "enrolled")
