@@ -375,6 +375,9 @@ def _activation(rules: Rules, state: State, fact: e.ActivationAnswered, now: dat
         return prepare(rules, case, filing.again(), now)
     if code.attempt < filing.attempt:  # it says nothing about the attempt whose mail is awaited
         return await_mail(rules, case, filing, now)
+    if fact.outcome == "expired" and now < code.expires_at:  # by the agency a newer one is in force: its mail is near
+        soon = AwaitingCode(case, filing, now + rules.newer_code_wait, rung=len(rules.ladder))
+        return soon, [progress(soon)]
     return _failed(rules, case, filing, fact.outcome, said, now)
 
 

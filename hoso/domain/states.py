@@ -127,8 +127,13 @@ class Code:
     expires_at: datetime
 
     def supersedes(self, other: Code | None) -> bool:
-        """A mail about a later attempt, or a later mail about the same one, is the one that counts."""
-        return other is None or (self.attempt, self.expires_at) > (other.attempt, other.expires_at)
+        """A mail about a later attempt, or a later mail about the same one, is the one that counts.
+
+        Mail servers know whole seconds: of two that came in one, the one that is told later."""
+        if other is None:
+            return True
+        mine, its = (self.attempt, self.expires_at), (other.attempt, other.expires_at)
+        return mine > its or (mine == its and self.ref != other.ref)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,8 @@ class Rules:
     """After how long a task is reminded of."""
     paper_after: tuple[timedelta, ...] = (timedelta(days=7), timedelta(days=14), timedelta(days=28))
     """After how long without a code a posted form is reminded of."""
+    newer_code_wait: timedelta = timedelta(minutes=10)
+    """How long a newer code is awaited when the agency calls one expired that has time left."""
 
 
 # --- forms ------------------------------------------------------------------------------------------------------

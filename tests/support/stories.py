@@ -214,8 +214,10 @@ class Story:
         self.hear(e.ActivationCodeArrived.model_validate({**self.attempt, **mail, **other}))
         return self
 
-    def activation(self, outcome: str, **other: Any) -> Story:
+    def activation(self, outcome: str, *, early: bool = False, **other: Any) -> Story:
         asked = self.told_ever(e.ActivationAsked)[-1]
+        if outcome == "expired" and not early:
+            self.now = max(self.now, asked.expires_at)
         answer = {
             "enrolment": asked.enrolment,
             "dossier": asked.dossier,

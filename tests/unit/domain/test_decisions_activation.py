@@ -199,6 +199,19 @@ def test_a_code_for_another_dossier_is_not_believed() -> None:
     assert registered().code_mail(dossier=uuid5(SPACE, "another")).only_noted()
 
 
+def test_a_code_called_expired_before_its_time_waits_a_little_for_the_newer_one() -> None:
+    story = registered().code_mail("a").activation("expired", early=True)
+    assert (story.at, story.until, story.filing.attempt) == ("awaiting-code", story.now + timedelta(minutes=10), 1)
+    assert story.code_mail("b").told(e.ActivationAsked).go == 2
+    alone = registered().code_mail("a").activation("expired", early=True).rings()
+    assert (alone.at, alone.filing.attempt) == ("signing", 2)
+
+
+def test_of_two_codes_of_one_second_the_one_that_is_told_later_counts() -> None:
+    story = registered().code_mail("a").code_mail("b").activation("expired", early=True)
+    assert story.told(e.ActivationAsked).code == uuid5(SPACE, "b")
+
+
 # --- timers -----------------------------------------------------------------------------------------------------
 
 
