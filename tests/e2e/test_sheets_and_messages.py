@@ -65,7 +65,7 @@ async def test_a_sheet_is_tried_out_without_taking_anything(scene: Scene) -> Non
     [remark] = said["row_remarks"]
     assert [error["column"] for error in remark["errors"]] == ["tax_code"]
     assert remark["errors"][0]["cure"]
-    await asyncio.sleep(0.5)
+    await scene.until(await scene.ask(scene.branch()), "enrolled")  # who came later is done
     assert scene.filings(good) == scene.filings(bad) == []
     _, known = await scene.http("demo", "GET", "/v1/enrolments?limit=500")
     assert good.unit_code not in json.dumps(known["enrolments"][-50:])
@@ -118,7 +118,7 @@ async def test_a_batch_is_paused_resumed_and_cancelled_and_is_its_tenants_own(sc
     assert (status, said["state"]) == (200, "paused")
     _, paused = await scene.http("demo", "GET", f"/v1/batches/{batch}")
     assert paused["rows_done"] < MANY
-    await asyncio.sleep(1)
+    await scene.until(await scene.ask(scene.branch(tenant="lang-gieng")), "enrolled")  # who came later is done
     assert scene.filings(last) == []
     for path in ("", "/result.xlsx"):
         assert (await scene.http("lang-gieng", "GET", f"/v1/batches/{batch}{path}"))[0] == 404
