@@ -77,7 +77,7 @@ def requested(rules: Rules, state: State, fact: e.EnrolmentRequested, now: datet
     if fact.form.purpose == "change":
         return state, [refusal(fact, "not-enrolled", old)]
     if isinstance(state, Stopped) and case.form == old.form:
-        return state, [refusal(fact, "already-stopped", old)]
+        return state, [refusal(fact, "already-stopped")]
     if isinstance(state, Cancelled | Stopped):
         # The unit goes on counting: no dossier id, code or name of a call is ever used a second time.
         return begin(rules, _counting_on(case, old), now)

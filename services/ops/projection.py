@@ -101,7 +101,24 @@ class Projection:
                 [e.data.progress for e in rows],
                 [e.time for e in rows],
             )
+        await self._refused(tx, events)
         await self._profiles(tx, events)
+
+    async def _refused(self, tx: Any, events: Sequence[Event[Any]]) -> None:
+        """Requests that opened nothing: the unit's enrolment did not take them."""
+        facts = [e.data for e in events if isinstance(e.data, EnrolmentProgressed)]
+        refused = {fact.enrolment: fact for fact in facts if fact.stage is Stage.REFUSED_REQUEST}
+        if refused:
+            rows = [refused[key] for key in sorted(refused)]
+            await tx.execute(
+                "update ops.enrolment e set stage = 'refused-request', cause = x.cause, message = x.message "
+                "from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) as x(enrolment, request, cause, message) "
+                "where e.enrolment = x.enrolment and e.request = x.request and e.stage = 'requested'",
+                [fact.enrolment for fact in rows],
+                [fact.request for fact in rows],
+                [fact.cause for fact in rows],
+                [fact.message for fact in rows],
+            )
 
     async def _profiles(self, tx: Any, events: Sequence[Event[Any]]) -> None:
         """Which signing profile an enrolment signs with: the one its newest attempt was prepared for."""

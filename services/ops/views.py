@@ -11,7 +11,7 @@ from uuid import UUID
 from schemas.events import EnrolmentAnswered, EnrolmentRequested, MailExpected
 from schemas.units import UnitForm
 
-CLOSED = ("enrolled", "stopped", "cancelled")
+CLOSED = ("enrolled", "stopped", "cancelled", "refused-request")
 WAITING = "waiting-for-person"
 
 
