@@ -87,7 +87,7 @@ def test_check_says_who_is_believed(tmp_path: Path) -> None:
     assert belief(Settings(environment="test"), now) == []
     (unsigned,) = belief(Settings(environment="production"), now)
     assert (unsigned.state, "HOSO_AGENCY_CERTIFICATES" in unsigned.cure) == (SOON, True)
-    states = [belief(pinning, now + timedelta(days=days))[0].state for days in (-10, 1, 31)]
+    states = [belief(pinning, now + timedelta(days=days))[0].state for days in (-40, 1, 31)]
     assert states == [OK, SOON, MISSING]
     file.write_text("khac")
     assert belief(pinning, now)[0].state == MISSING
