@@ -191,6 +191,7 @@ async def _stages(f: Findings, agency: sqlite3.Connection, db: Any, accepted: Ma
             )
     f.enrolled, f.waiting_for_person = stages["enrolled"], stages["waiting-for-person"]
     f.stopped, f.cancelled, f.open = stages["stopped"], stages["cancelled"], stages["open"]
+    f.accepted -= stages["refused-request"]  # answered: the unit's own enrolment did not take them
     missing = f.accepted - f.enrolled - f.waiting_for_person - f.stopped - f.cancelled - f.open
     if missing:
         f.lost.append(f"{missing} accepted enrolments are in no stage")
