@@ -63,6 +63,8 @@ COMMANDS: dict[str, str] = {
     "enrolment show": "Một đăng ký: đang ở đâu và mọi điều đã xảy ra. Mã kết thúc 1 khi không có.",
     "enrolment answer": "Trả lời điều một đăng ký đang chờ; hoso enrolment show cho biết trả lời được gì.\n\n"
     "Mã kích hoạt được hỏi, hoặc đọc từ stdin.",
+    "enrolment employees": "Lấy lại danh sách lao động của một đơn vị đã đăng ký xong. Số lao động hiện trong "
+    "hoso enrolment show.\n\nVí dụ: hoso enrolment employees TZ1234Z",
     "enrolment cancel": "Huỷ một đăng ký. Việc đã bắt đầu ở cơ quan BHXH vẫn chạy đến kết quả; đơn vị có thể "
     "yêu cầu lại.",
     "mail": "Thư của cơ quan BHXH: mỗi thư ra sao, và thư chưa rõ là của ai.",

@@ -11,7 +11,7 @@ from services.intake.problems import Problem
 from services.ops.said import Unanswerable
 
 T = TypeVar("T")
-OVERTAKEN = ("closed", "not-waiting", "not-this-answer", "ended", "not-here")
+OVERTAKEN = ("closed", "not-waiting", "not-this-answer", "ended", "not-here", "not-enrolled")
 """Refusals of an answer that come from where things stand, not from what was said (409)."""
 
 

@@ -5,7 +5,7 @@ Mounted beside intake's API. The tenant is always the key's; what belongs to ano
     GET, POST          /v1/keys, /v1/mailboxes, /v1/profiles          scope setup
     DELETE             /v1/keys/{id}, /v1/mailboxes/{address}, /v1/profiles/{name}
     POST               /v1/mailboxes/{address}/test, /v1/profiles/{name}/test
-    POST               /v1/enrolments/{id}/answers, /v1/enrolments/{id}/cancellation
+    POST               /v1/enrolments/{id}/answers, …/cancellation, …/employees
     GET                /v1/tenant, /v1/enrolments/{id}/timeline        scope setup or read
     remote signing                                                    http_esign.py
     tasks; public events and webhooks                                 http_tasks.py, http_events.py
@@ -298,6 +298,12 @@ def _enrolments(made: APIRouter, counter: Counter, setter: Any, reader: Any) -> 
         """Give an enrolment up. What was begun at the agency runs to its outcome."""
         reason = (await given(request, Cancellation)).reason
         await done(counter.desk.answers.cancel(enrolment, reason, actor=who.actor, tenant=who.tenant))
+        return {"enrolment": str(enrolment)}
+
+    @made.post("/enrolments/{enrolment}/employees", status_code=202)
+    async def post_employees(enrolment: UUID, who: Principal = setter) -> dict[str, str]:
+        """Fetch the employees of an enrolled unit again. What comes of it is in the timeline and in the enrolment."""
+        await done(counter.desk.answers.fetch_employees(enrolment, actor=who.actor, tenant=who.tenant))
         return {"enrolment": str(enrolment)}
 
     @made.get("/enrolments/{enrolment}/timeline")

@@ -128,6 +128,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "enrolment.others": ("Đăng ký cũ hơn của đơn vị này: {ids}", "Older enrolments of this unit: {ids}"),
     "enrolment.timeline": ("Diễn biến", "Timeline"),
     "enrolment.answered": ("{id}: đã nhận câu trả lời {answer}.", "{id}: the answer {answer} is taken."),
+    "enrolment.employees": ("{id}: sẽ lấy lại danh sách lao động.", "{id}: the employees will be fetched again."),
     "enrolment.cancelled": ("{id}: đã nhận lệnh huỷ.", "{id}: the cancellation is taken."),
     "held.which": ("cho biết một đơn vị, hoặc --all-with LÝ-DO", "name a unit, or --all-with REASON"),
     "held.released": (

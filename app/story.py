@@ -16,7 +16,14 @@ from schemas import events as e
 
 _PEOPLE = {
     one.TYPE
-    for one in (e.EnrolmentRequested, e.EnrolmentAnswered, e.EnrolmentCancelled, e.CertificateReplaced, e.MailAssigned)
+    for one in (
+        e.EnrolmentRequested,
+        e.EnrolmentAnswered,
+        e.EnrolmentCancelled,
+        e.CertificateReplaced,
+        e.MailAssigned,
+        e.EmployeesRequested,
+    )
 }
 _AGENCY = {
     one.TYPE for one in (e.DossierReceived, e.DossierDecided, e.ActivationAnswered, e.StatusAnswered, e.RosterFetched)

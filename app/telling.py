@@ -36,6 +36,10 @@ _SENTENCES: dict[type[Fact], tuple[str, str]] = {
         "{actor} replaced the certificate of the signing profile: a change has to be filed",
     ),
     e.EnrolmentCancelled: ("{actor} huỷ đăng ký: {reason}", "{actor} cancelled: {reason}"),
+    e.EmployeesRequested: (
+        "{actor} yêu cầu lấy lại danh sách lao động",
+        "{actor} asked for the employees as they are now",
+    ),
     e.DossierPrepared: ("Chuẩn bị hồ sơ {kind}, lần {attempt}", "Dossier prepared: {kind}, attempt {attempt}"),
     e.DossierSigned: (
         "Đã ký hồ sơ {kind}, lần {attempt}, bằng {method} (chứng thư {certificate_serial} {certificate_subject})",

@@ -34,7 +34,7 @@ class Topic:
 TOPICS: Sequence[Topic] = (
     Topic(
         "enrolment.requested",
-        (e.EnrolmentRequested, e.EnrolmentAnswered, e.EnrolmentCancelled, e.CertificateReplaced),
+        (e.EnrolmentRequested, e.EnrolmentAnswered, e.EnrolmentCancelled, e.CertificateReplaced, e.EmployeesRequested),
         ("hoso.intake", "hoso.ops-cli", "hoso.enrolment"),
         ("hoso.enrolment", "hoso.ops", "hoso.notifier"),
         "validated requests, people's answers and cancellations",

@@ -119,6 +119,7 @@ def _events(state: State, now: datetime) -> Iterator[tuple[Fact, datetime, str]]
         new = (Change(field="certificate", old="1", new="2"),)
         replaced = e.CertificateReplaced(enrolment=case.enrolment, profile=s.PROFILE, changes=new, actor="lan")
         yield replaced, now, "certificate replaced"
+        yield e.EmployeesRequested(enrolment=case.enrolment, actor="lan"), now, "employees asked for again"
     if isinstance(state, Waiting):
         for answer in CAUSES[state.cause].answers:
             yield _answer(state, answer, now), now, f"answer {answer}"

@@ -172,6 +172,26 @@ def cancel(
     say(text("enrolment.cancelled", id=found.enrolment))
 
 
+@app.command("employees")
+def employees(id_: Id, actor: Actor = "") -> None:
+    """Fetch the employees of an enrolled unit again. The count comes with the enrolment: hoso enrolment show.
+
+    Example: hoso enrolment employees TZ1234Z
+    """
+
+    async def job(own: House) -> Any:
+        from app.answering import Desk
+
+        enrolment = await _enrolment(own, id_)
+        desk, edge = await Desk.of_command(own)
+        found = await desk.answers.fetch_employees(enrolment, actor=actor)
+        await edge.announce()
+        return found
+
+    found = working(job)
+    say(text("enrolment.employees", id=found.enrolment))
+
+
 async def _enrolment(own: House, key: str) -> Any:
     """The enrolment an id or unit code names: the newest of the unit."""
     from hoso.runtime.failures import HosoError

@@ -24,8 +24,10 @@ from hoso.domain.moves import (
     coded,
     effective,
     enrolled,
+    fetch_again,
     granted,
     prepare,
+    recounted,
     refused,
     stopped,
     turned_down,
@@ -116,6 +118,8 @@ def _decide(rules: Rules, state: State, fact: Fact, now: datetime) -> Decided | 
             return answered(rules, state, fact, now) if isinstance(state, Waiting) else None
         case e.CertificateReplaced():
             return replaced(rules, state, fact, now)
+        case e.EmployeesRequested():
+            return fetch_again(state) if isinstance(state, Enrolled) and not state.counting else None
         case e.TurnGranted():
             if isinstance(state, AwaitingTurn) and state.filing.dossier == fact.dossier:
                 return prepare(rules, state.case, state.filing, now)
@@ -145,11 +149,13 @@ def _decide(rules: Rules, state: State, fact: Fact, now: datetime) -> Decided | 
         case e.StatusAnswered():
             return looked(state, fact)
         case e.RosterFetched():
+            if isinstance(state, Enrolled) and state.counting:
+                return recounted(state, fact.employees)
             if isinstance(state, Fetching) or (isinstance(state, Waiting) and state.cause == "roster-failed"):
                 assert state.filing is not None
                 return enrolled(state.case, state.filing, fact.employees)
         case e.RosterFailed():
-            if isinstance(state, Fetching):
+            if isinstance(state, Fetching) or (isinstance(state, Enrolled) and state.counting):
                 return wait(state.case, "roster-failed", fact.text, state.filing)
         case e.ReminderDue():
             return rang(rules, state, fact, now)

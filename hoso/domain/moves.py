@@ -330,16 +330,32 @@ def look(case: Case, filing: Filing) -> tuple[Case, e.StatusAsked]:
 
 def fetch(case: Case, filing: Filing) -> Decided:
     """The unit is activated: fetch its employees (B29)."""
-    case = replace(case, rosters=case.rosters + 1)
+    case, asked = _ask_roster(case)
     state = Fetching(case, filing)
-    asked = e.RosterAsked(enrolment=case.enrolment, unit_code=case.form.unit_code or "", go=case.rosters)
     return state, [asked, progress(state)]
+
+
+def fetch_again(state: Enrolled) -> Decided:
+    """Somebody wants the employees as they are now; the unit stays enrolled meanwhile."""
+    case, asked = _ask_roster(state.case)
+    return replace(state, case=case, counting=True), [asked]
+
+
+def _ask_roster(case: Case) -> tuple[Case, e.RosterAsked]:
+    case = replace(case, rosters=case.rosters + 1)
+    return case, e.RosterAsked(enrolment=case.enrolment, unit_code=case.form.unit_code or "", go=case.rosters)
 
 
 def enrolled(case: Case, filing: Filing, employees: int | None) -> Decided:
     """Done."""
     state = Enrolled(replace(case, member=True, employees=employees), filing, employees)
     return state, [progress(state)]
+
+
+def recounted(state: Enrolled, employees: int) -> Decided:
+    """The employees of an enrolled unit, once more."""
+    state = Enrolled(replace(state.case, employees=employees), state.filing, employees)
+    return state, [progress(state).model_copy(update={"refreshed": True})]
 
 
 # --- people -----------------------------------------------------------------------------------------------------

@@ -289,7 +289,7 @@ def _continued(rules: Rules, state: Waiting, now: datetime) -> Decided | None:
         case "activation-uncertain":
             return activated(rules, case, filing, now)
         case "roster-failed":
-            return enrolled(case, filing, None)
+            return enrolled(case, filing, case.employees)
         case "officer-late":
             review = AgencyReview(case, filing, rules.workdays.after(now, rules.officer_days))
             return review, [progress(review)]

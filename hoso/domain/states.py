@@ -257,11 +257,12 @@ class Fetching:
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """Done. `employees` None: they were not fetched."""
+    """Done. `employees` None: they were not fetched. `counting`: they are being fetched anew."""
 
     case: Case
     filing: Filing
     employees: int | None
+    counting: bool = False
     at: Literal["enrolled"] = "enrolled"
 
 

@@ -53,6 +53,7 @@ from schemas.events.registry import (
 )
 from schemas.events.requests import (
     CertificateReplaced,
+    EmployeesRequested,
     EnrolmentAnswered,
     EnrolmentCancelled,
     EnrolmentRequested,
@@ -73,6 +74,7 @@ __all__ = [
     "DossierSigned",
     "EnrolUnit",
     "EnrolmentAnswered",
+    "EmployeesRequested",
     "EnrolmentCancelled",
     "EnrolmentProgressed",
     "EnrolmentRequested",

@@ -45,6 +45,8 @@ class EnrolmentProgressed(Fact):
     filed: bool = False
     """True once something of this enrolment was handed to the agency: from then on other data is refused."""
     employees: int | None = None
+    refreshed: bool = False
+    """Only the employees were counted anew; where the enrolment stands has been told before."""
     answers: tuple[str, ...] = ()
     """What a person can answer where it waits for one."""
     until: datetime | None = None

@@ -111,6 +111,15 @@ class CertificateReplaced(Fact):
     actor: str
 
 
+class EmployeesRequested(Fact):
+    """A person or a producing system asks for the employees of an enrolled unit as they are now (B29, "Cập nhật ngay")."""
+
+    TYPE: ClassVar[str] = "vn.hoso.enrolment.employees-requested.v1"
+
+    enrolment: UUID
+    actor: str
+
+
 class EnrolmentCancelled(Fact):
     """A person gave the enrolment up. What was begun at the agency runs to its outcome; nothing more is asked."""
 

@@ -58,7 +58,7 @@ def notice_of(event: Event[Any]) -> Notice | None:
     match event.data:
         case EnrolmentProgressed(stage=Stage.WAITING_FOR_PERSON) as fact:
             return _notice(event, "task", fact.cause or "", fact.enrolment, until=fact.until)
-        case EnrolmentProgressed(stage=stage) as fact if stage in MILESTONES:
+        case EnrolmentProgressed(stage=stage, refreshed=False) as fact if stage in MILESTONES:
             return _notice(event, "stage", stage.value, fact.enrolment)
         case EnrolmentWarned() as fact:
             return _notice(event, "warning", fact.warning, fact.enrolment, until=fact.until)

@@ -15,7 +15,7 @@ import asyncpg
 from hoso.domain.causes import CAUSES
 from hoso.runtime.outgoing import Cause
 from hoso.runtime.steps import Tell
-from schemas.events import EnrolmentAnswered, EnrolmentCancelled
+from schemas.events import EmployeesRequested, EnrolmentAnswered, EnrolmentCancelled
 from schemas.units import UnitForm
 from services.ops import values, views
 from services.ops.said import Means, Said, Unanswerable
@@ -64,6 +64,21 @@ class Answers:
         async with self._means.pool.acquire() as tx, tx.transaction():
             found = await _open(tx, enrolment, tenant)
             fact = EnrolmentCancelled(enrolment=enrolment, actor=actor, reason=reason[:500])
+            ring = await self._means.log.admit_many(tx, [(_cause(found), Tell(fact))])
+        ring()
+        return found
+
+    async def fetch_employees(self, enrolment: UUID, *, actor: str, tenant: str | None = None) -> Standing:
+        """Have the employees of an enrolled unit fetched again (B29). Raises Unanswerable."""
+        async with self._means.pool.acquire() as tx, tx.transaction():
+            found = await _known(tx, enrolment, tenant)
+            if found.stage != "enrolled":
+                raise Unanswerable(
+                    "not-enrolled",
+                    "Chỉ lấy lại được danh sách lao động của đơn vị đã đăng ký xong.",
+                    f"employees are fetched again of enrolled units only; this one stands at {found.stage}",
+                )
+            fact = EmployeesRequested(enrolment=enrolment, actor=actor)
             ring = await self._means.log.admit_many(tx, [(_cause(found), Tell(fact))])
         ring()
         return found
@@ -157,7 +172,7 @@ def answers_to(found: Standing) -> tuple[str, ...]:
     return found.answers or (cause.answers if cause is not None else ())
 
 
-async def _open(tx: Any, enrolment: UUID, tenant: str | None) -> Standing:
+async def _known(tx: Any, enrolment: UUID, tenant: str | None) -> Standing:
     found = await views.standing(tx, enrolment, tenant)
     if found is None:
         raise Unanswerable(
@@ -165,6 +180,11 @@ async def _open(tx: Any, enrolment: UUID, tenant: str | None) -> Standing:
             "Không có hồ sơ đăng ký này, hoặc nó không thuộc về bạn.",
             f"there is no enrolment {enrolment}; see `hoso enrolment list`",
         )
+    return found
+
+
+async def _open(tx: Any, enrolment: UUID, tenant: str | None) -> Standing:
+    found = await _known(tx, enrolment, tenant)
     if found.closed:
         vi = {"enrolled": "đã đăng ký xong", "stopped": "đã ngừng xong"}.get(found.stage, "đã huỷ")
         raise Unanswerable("closed", f"Hồ sơ đăng ký này {vi}.", f"enrolment {enrolment} is {found.stage} already")

@@ -1,8 +1,13 @@
-"""One world for all scenarios of a session: mail host, simulated agency and `hoso up`, all real processes."""
+"""One world for all scenarios of a process: mail host, simulated agency and `hoso up`, all real processes.
+
+HOSO_SCENARIOS names a folder in which each process leaves how its scenarios went; `test_statements.py` reads all of them.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import shutil
 import tempfile
 from collections.abc import Generator, Iterator
@@ -15,7 +20,8 @@ from tests.e2e.scene import Scene
 from tests.e2e.town import Town, owners
 
 PASSED = pytest.StashKey[dict[str, bool]]()
-"""Test function -> whether everything of it that ran in this session passed."""
+"""Test function -> whether everything of it that ran in this process passed."""
+RAN = Path(os.environ["HOSO_SCENARIOS"]) if "HOSO_SCENARIOS" in os.environ else None
 
 
 @pytest.hookimpl(trylast=True)
@@ -35,6 +41,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Leave how the scenarios of this process went."""
+    passed = session.config.stash.get(PASSED, {})
+    if RAN is not None and passed:
+        RAN.mkdir(parents=True, exist_ok=True)
+        (RAN / f"{os.getpid()}.json").write_text(json.dumps(passed))
+
+
 @pytest.fixture
 def scene(town: Town) -> Scene:
     """The hands and eyes of one scenario."""
@@ -43,13 +57,15 @@ def scene(town: Town) -> Scene:
 
 @pytest.fixture(scope="session")
 def town() -> Iterator[Town]:
-    """A world that runs; ended whatever happens."""
+    """A world that runs; ended whatever happens. After its last scenario the judge finds nothing."""
     folder = Path(tempfile.mkdtemp(prefix="hoso-e2e-"))
     arena = Arena(folder, owners())
     try:
         asyncio.run(arena.start())
         asyncio.run(arena.until_working())
         yield Town(arena)
+        assert asyncio.run(arena.until_working()) < 60
+        assert asyncio.run(arena.judge()).everything == []
     finally:
         asyncio.run(arena.end())
         shutil.rmtree(folder, ignore_errors=True)

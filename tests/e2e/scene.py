@@ -22,7 +22,7 @@ import aiohttp
 
 from services.intake.columns import header_of
 from tests.chaos.arena import AWAY
-from tests.chaos.sheets import Maker, provider_of
+from tests.chaos.sheets import provider_of
 from tests.e2e.branches import FORMS, ITS, Branch, Document
 from tests.e2e.town import Town
 
@@ -30,8 +30,8 @@ __all__ = ["Branch", "Document", "Scene", "in_order"]
 
 QUIET_S = 0.7
 """Nothing has happened for a branch for this long: then nothing will before the clock moves."""
-STUCK_S = 5.0
-"""Nothing has happened for so long, and nothing is due: then nothing ever will."""
+LATE_S = 5.0
+"""What the agency or a mailbox has not done after so long is not waited for any more."""
 STILL = 5
 """Looked at so often in a row with nothing happening and nothing due: then nothing ever will."""
 PATIENCE_S = 90.0
@@ -44,6 +44,7 @@ class Scene:
         self.town = town
         self.said_again = False
         """The last request had to be sent more than once: what it asked for may have been done already."""
+        self._waiting: float | None = None
 
     # --- asking ------------------------------------------------------------------------------------------------
 
@@ -52,8 +53,7 @@ class Scene:
 
         `provider`: the row names the provider that the unit is really with."""
         owner = next(t for t in self.town.arena.tenants if t.name == tenant)
-        maker = self.town.makers.setdefault(tenant, Maker(41 + len(self.town.makers), [owner]))
-        row = maker.row(flow)
+        row = self.town.maker(owner).row(flow)
         if provider:
             row.fields["current_provider"] = provider_of(row.fields["unit_code"], flow)
         return Branch(tenant, {key: value for key, value in {**row.fields, **fields}.items() if value})
@@ -258,7 +258,10 @@ class Scene:
             return "working"
 
     async def _on(self, branch: Branch) -> bool:
-        """Move on to the next moment at which something is due for this branch. False when nothing is."""
+        """Move on to the next moment at which something is due for this branch. False when nothing is.
+
+        Not while the agency is behind with what is due, nor while a mail of the tenant lies unread: a day that passes
+        then would be a day in which a mail host or a mail watcher did nothing."""
         try:
             async with self.town.arena.open() as own:
                 due = await own.db.pool.fetchval(
@@ -271,7 +274,12 @@ class Scene:
                 *branch.key,
             )[0]["at"]
             now = await self.now()
+            late = bool(agency and agency <= now.timestamp()) or await self._unread(branch.tenant)
         except AWAY:
+            return True
+        began, self._waiting = self._waiting, None
+        if late and (began is None or time.monotonic() - began < LATE_S):
+            self._waiting = began or time.monotonic()
             return True
         moments = [due] if due else []
         moments += [datetime.fromtimestamp(agency, UTC)] if agency else []
@@ -279,6 +287,13 @@ class Scene:
         if moments:
             await self.pass_time(max(min(ahead, default=now) - now, timedelta()) + timedelta(seconds=2))
         return bool(moments)
+
+    async def _unread(self, tenant: str) -> bool:
+        """Whether one of the tenant's mailboxes has a mail that the mail watcher has not kept yet."""
+        told = self.town.delivered(tenant)
+        async with self.town.arena.open() as own:
+            kept = await own.db.pool.fetch("select sha256 from mail_watcher.mail where sha256 = any($1)", list(told))
+        return {row["sha256"] for row in kept} != told
 
     async def now(self) -> datetime:
         """The world's time, as the agency has it."""
@@ -348,6 +363,14 @@ class Scene:
                 assert hashlib.sha256(data).hexdigest() == told
                 found.append(Document(data))
         return found
+
+    async def rosters(self, branch: Branch, times: int) -> int:
+        """Until the agency has told the branch's employees so many times and we have heard it; its pages so far."""
+        until = time.monotonic() + PATIENCE_S
+        while (await self.story(branch)).count("Đã lấy danh sách") < times:
+            assert time.monotonic() < until, await self.story(branch)
+            await asyncio.sleep(0.1)
+        return len(self.town.agency("select 1 from roster_fetches where unit_code = ?", branch.unit_code))
 
     def active(self, branch: Branch) -> bool:
         """Whether the agency holds the unit as activated with us."""

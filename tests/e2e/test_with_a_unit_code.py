@@ -202,6 +202,27 @@ async def test_employees_that_cannot_be_fetched_are_fetched_again_when_a_person_
     assert (await scene.until(branch, "enrolled"))["employees"] == 450
 
 
+@pytest.mark.statement("B29")
+async def test_the_employees_of_an_enrolled_unit_are_fetched_anew_when_somebody_asks(scene: Scene) -> None:
+    branch = await scene.ask(scene.branch("R02"))
+    first = (await scene.until(branch, "enrolled"))["employees"]
+
+    status, _ = await scene.http(branch.tenant, "POST", f"/v1/enrolments/{branch.enrolment}/employees")
+    assert status == 202
+    fetched = await scene.rosters(branch, 2)
+    status, said = await scene.town.cli("enrolment", "employees", branch.unit_code)
+    assert status == 0, said
+    assert await scene.rosters(branch, 3) > fetched
+
+    assert (await scene.until(branch, "enrolled"))["employees"] == first  # one is gone, one is new
+    assert "yêu cầu lấy lại danh sách lao động" in await scene.story(branch)
+    assert scene.filings(branch) == ["register accepted"]
+    waiting = await scene.ask(scene.branch("C01"))
+    await scene.until(waiting, "waiting-for-person")
+    status, said = await scene.http(branch.tenant, "POST", f"/v1/enrolments/{waiting.enrolment}/employees")
+    assert (status, said["code"]) == (409, "not-enrolled"), said
+
+
 # --- a code nobody knew -----------------------------------------------------------------------------------------
 
 

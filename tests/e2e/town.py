@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import sqlite3
 import sys
@@ -21,6 +22,8 @@ from tests.chaos.sheets import Maker, Tenant, sheets, tax_code
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "branches.xlsx"
+UNITS_EACH = 300
+"""A tenant of the town has at most so many branches."""
 DEMO, OTHER, OWN = "demo", "lang-gieng", "rieng"
 
 
@@ -54,10 +57,23 @@ class Town:
 
     async def straight(self, tenant: str, count: int, flow: str = "") -> UUID:
         """Hand in a new sheet of made-up branches."""
-        owner = next(t for t in self.arena.tenants if t.name == tenant)
-        maker = self.makers.setdefault(tenant, Maker(41 + len(self.makers), [owner]))
+        maker = self.maker(next(t for t in self.arena.tenants if t.name == tenant))
         [(_, data, _)] = sheets([maker.row(flow) for _ in range(count)], count)
         return await self.arena.hand_in(tenant, data)
+
+    def maker(self, owner: Tenant) -> Maker:
+        """Who makes this tenant's branches; no other tenant's maker makes the same unit codes."""
+        many = len(self.makers)
+        return self.makers.setdefault(owner.name, Maker(41 + many, [owner], first=UNITS_EACH * many))
+
+    def delivered(self, tenant: str) -> set[bytes]:
+        """The mails that lie in the tenant's mailboxes: their SHA-256."""
+        owner = next(t for t in self.arena.tenants if t.name == tenant)
+        with contextlib.closing(ledger(self.arena.world.folder / "post" / "post.db")) as db:
+            rows = db.execute("select box, content from mails").fetchall()
+        return {
+            hashlib.sha256(row["content"]).digest() for row in rows if row["box"] in (owner.mailbox, *owner.mailboxes)
+        }
 
     async def get(self, tenant: str, path: str) -> tuple[int, Any]:
         """Status and JSON of a GET with the tenant's key."""

@@ -232,6 +232,11 @@ class Story:
         self.hear(e.RosterFetched(enrolment=self.case.enrolment, employees=employees))
         return self
 
+    def employees_wanted(self) -> Story:
+        """Somebody asks for the employees as they are now."""
+        self.hear(e.EmployeesRequested(enrolment=self.case.enrolment, actor="lan"))
+        return self
+
     def no_roster(self) -> Story:
         self.hear(e.RosterFailed(enrolment=self.case.enrolment, text="không lấy được"))
         return self

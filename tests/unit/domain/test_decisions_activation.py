@@ -52,6 +52,28 @@ def test_a_code_is_given_to_the_agency_once() -> None:
     assert len(story.told_ever(e.ActivationAsked)) == 1
 
 
+def test_the_employees_of_an_enrolled_unit_are_fetched_anew_when_asked_for() -> None:
+    story = registered().code_mail().activation("activated").roster(3)
+    for go in (2, 3):
+        assert story.employees_wanted().told(e.RosterAsked).go == go
+        assert story.at == "enrolled"
+        assert story.employees_wanted().only_noted()  # it is under way
+        told = story.roster(5).told(e.EnrolmentProgressed)
+        assert (told.stage, told.employees, told.refreshed) == ("enrolled", 5, True)
+        assert story.roster(6).only_noted()
+
+
+def test_employees_that_cannot_be_fetched_again_leave_those_there_were() -> None:
+    story = registered().code_mail().activation("activated").roster(3).employees_wanted().no_roster()
+    assert story.cause == "roster-failed"
+    told = story.answered("continue").told(e.EnrolmentProgressed)
+    assert (told.stage, told.employees) == ("enrolled", 3)
+
+
+def test_the_employees_of_a_unit_that_is_not_enrolled_are_not_fetched_on_demand() -> None:
+    assert registered().employees_wanted().only_noted()
+
+
 def test_a_newer_code_is_tried_when_the_one_under_way_fails() -> None:
     for outcome in ("wrong-code", "expired", "refused", "unknown"):
         story = registered().code_mail("first").later(HOUR).code_mail("second").activation(outcome)
