@@ -24,8 +24,8 @@ test: install ## everything that proves behaviour; what .ci/run calls
 	@bash scripts/test-tools.sh
 	@"$(PY)" -m pytest -n 2 --dist loadfile --ignore tests/e2e --ignore tests/chaos
 	@rm -rf var/scenarios
-	@HOSO_SCENARIOS=var/scenarios "$(PY)" -m pytest -n 2 --dist loadfile tests/e2e tests/chaos --ignore tests/e2e/test_statements.py
-	@HOSO_SCENARIOS=var/scenarios "$(PY)" -m pytest tests/e2e/test_statements.py
+	@SCENARIOS_RAN=var/scenarios "$(PY)" -m pytest -n 2 --dist loadfile tests/e2e tests/chaos --ignore tests/e2e/test_statements.py
+	@SCENARIOS_RAN=var/scenarios "$(PY)" -m pytest tests/e2e/test_statements.py
 
 check: install ## format, lint, types, architecture, size of the kernel
 	@"$(PY)" -m ruff check .

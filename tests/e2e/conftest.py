@@ -1,6 +1,6 @@
 """One world for all scenarios of a process: mail host, simulated agency and `hoso up`, all real processes.
 
-HOSO_SCENARIOS names a folder in which each process leaves how its scenarios went; `test_statements.py` reads all of them.
+SCENARIOS_RAN names a folder in which each process leaves how its scenarios went; `test_statements.py` reads all of them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.e2e.town import Town, owners
 
 PASSED = pytest.StashKey[dict[str, bool]]()
 """Test function -> whether everything of it that ran in this process passed."""
-RAN = Path(os.environ["HOSO_SCENARIOS"]) if "HOSO_SCENARIOS" in os.environ else None
+RAN = Path(os.environ["SCENARIOS_RAN"]) if "SCENARIOS_RAN" in os.environ else None
 
 
 @pytest.hookimpl(trylast=True)
