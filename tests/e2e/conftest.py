@@ -57,6 +57,11 @@ def scene(town: Town) -> Scene:
 
 @pytest.fixture(scope="session")
 def town() -> Iterator[Town]:
+    """The world of all files that have none of their own."""
+    yield from world()
+
+
+def world() -> Iterator[Town]:
     """A world that runs; ended whatever happens. After its last scenario the judge finds nothing."""
     folder = Path(tempfile.mkdtemp(prefix="hoso-e2e-"))
     arena = Arena(folder, owners())

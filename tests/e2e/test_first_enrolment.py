@@ -1,4 +1,4 @@
-"""From a sheet to activated units, and what disturbs it. In this order, on one world."""
+"""From a sheet to activated units, and what disturbs it. In this order, on one world of their own."""
 
 from __future__ import annotations
 
@@ -9,19 +9,28 @@ import signal
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import openpyxl
+import pytest
 
 from tests.chaos.sheets import Maker, sheet, tenants
+from tests.e2e.conftest import world
 from tests.e2e.town import DEMO, EXAMPLE, OTHER, ROOT, Town
 
 WAITING = {"unknown-code": 2, "no-unit-code": 2, "signing": 1, "certificate": 3, "data": 2}
 """And four that wait for `provider` or `stop-refused`: gateway and mail tell of a refused stop in either order."""
 ENROLLED = 54
 """Of the example sheet when nobody answers a task, no file was sent ahead and no organisation was told."""
+
+
+@pytest.fixture(scope="module")
+def town() -> Iterator[Town]:
+    """A world in which nobody has sent a file ahead or used a code of the example sheet."""
+    yield from world()
 
 
 async def test_the_example_sheet_left_alone_ends_with_every_unit_enrolled_stopped_waiting_or_refused(

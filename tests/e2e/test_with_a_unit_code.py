@@ -220,7 +220,7 @@ async def test_the_employees_of_an_enrolled_unit_are_fetched_anew_when_somebody_
     waiting = await scene.ask(scene.branch("C01"))
     await scene.until(waiting, "waiting-for-person")
     status, said = await scene.http(branch.tenant, "POST", f"/v1/enrolments/{waiting.enrolment}/employees")
-    assert (status, said["code"]) == (409, "not-enrolled"), said
+    assert (status, said["type"].rpartition(":")[2]) == (409, "not-enrolled"), said
 
 
 # --- a code nobody knew -----------------------------------------------------------------------------------------
