@@ -24,6 +24,12 @@ from app.disk import free_mib
 from app.house import House, Wired, house
 from app.rules import rejection_table, rules
 from hoso import points
+from hoso.kafka.connection import Broker
+from hoso.kafka.instances import instance
+from hoso.kafka.log import KafkaLog
+from hoso.kafka.relay import Relay
+from hoso.log.port import EventLog
+from hoso.log.postgres import PostgresLog
 from hoso.process import logs
 from hoso.process.ops_http import is_loopback, serve, split_address
 from hoso.runtime.consumer import Braked
@@ -36,6 +42,8 @@ from services.submitter.gateway import AgencyGateway
 
 SERVICES = ("intake", "enrolment", "signer", "submitter", "mail_watcher", "ops", "notifier")
 """In the order a dossier meets them; ops looks on."""
+RELAY = "relay"
+"""Moves the log to Kafka where HOSO_LOG names one; no service of the dossier's way."""
 CONNECTIONS = 500
 """Connections to intake at once; the next one is answered 503."""
 BRAKED = 70
@@ -69,6 +77,20 @@ def connector(settings: Settings) -> AgencyGateway:
     return make(settings.gateway, settings.ivan_code)  # type: ignore[no-any-return]
 
 
+def broker_of(settings: Settings) -> Broker | None:
+    """Kafka, where HOSO_LOG names it. Raises SettingsError."""
+    if settings.log == "postgres":
+        return None
+    return Broker.of(
+        settings.log,
+        ca=settings.kafka_ca,
+        certificate=settings.kafka_cert,
+        key=settings.kafka_key,
+        user=settings.kafka_user,
+        password_file=settings.kafka_password_file,
+    )
+
+
 def believed(settings: Settings, gateway: AgencyGateway) -> AgencyGateway:
     """The gateway, of which only signed decisions are believed where the agency's certificates are given."""
     if settings.agency_certificates is None:
@@ -85,11 +107,18 @@ async def run_service(
     """Run one service until SIGTERM or SIGINT. Returns the exit status; raises HosoError for what people can mend."""
     logs.set_up(name, settings.var / "log", settings.log_level, quiet="SUPERVISED_BY" in os.environ)
     points.arm(settings.points or None, settings.environment)
-    if settings.log != "postgres":
-        raise SettingsError(f"HOSO_LOG={settings.log}: this release knows `postgres`")
-    async with house(settings, name) as own:
+    broker = broker_of(settings)
+    async with house(settings, name) as own, contextlib.AsyncExitStack() as held:
         group = f"hoso.{name.replace('_', '-')}"
-        kernel = Kernel(own.db, group, settings.environment, clock_pool=own.clock)
+        named = held.enter_context(instance(settings.var, name)) if broker is not None else ""
+
+        def log_of(*reader: Any) -> EventLog:
+            if broker is None:
+                return PostgresLog(*reader)
+            now = kernel.clock.now
+            return KafkaLog(*reader, broker=broker, environment=settings.environment, now=now, instance=named)
+
+        kernel = Kernel(own.db, group, settings.environment, clock_pool=own.clock, log_of=log_of)
         loop = asyncio.get_running_loop()
         for sign in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sign, kernel.drained.set)
@@ -97,7 +126,7 @@ async def run_service(
         kernel.address = address
         try:
             await kernel.start()
-            service, jobs, facts = await _WIRES[name](own, kernel)
+            service, jobs, facts = await _wired(name, own, kernel, broker)
             gc.collect()
             gc.freeze()  # what was imported stays; looking through it for garbage cost a twentieth of the time
             ready({"service": name, "pid": os.getpid(), "ops": f"http://{address}", **facts})
@@ -214,6 +243,14 @@ async def _submitter(own: House, kernel: Kernel) -> Wired:
         [lambda: _closing(kernel, gateway.close), sweep_rosters],
         {},
     )
+
+
+async def _wired(name: str, own: House, kernel: Kernel, broker: Broker | None) -> Wired:
+    if name != RELAY:
+        return await _WIRES[name](own, kernel)
+    if broker is None:
+        raise SettingsError("the relay moves the log to Kafka and HOSO_LOG names none: set HOSO_LOG=kafka://host:port")
+    return None, [Relay(kernel, broker).run], {}
 
 
 async def _closing(kernel: Kernel, close: Callable[[], Awaitable[None]]) -> None:

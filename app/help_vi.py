@@ -106,8 +106,8 @@ COMMANDS: dict[str, str] = {
 }
 
 OPTIONS: dict[str, str] = {
-    "intake, enrolment, signer, submitter, mail_watcher, ops, notifier.": "intake, enrolment, signer, submitter, "
-    "mail_watcher, ops, notifier.",
+    "intake, enrolment, signer, submitter, mail_watcher, ops, notifier; relay with Kafka.": "intake, enrolment, signer, submitter, "
+    "mail_watcher, ops, notifier; relay khi dùng Kafka.",
     "File descriptor that gets one line of JSON when the service is ready.": "Số hiệu tệp nhận một dòng JSON "
     "khi dịch vụ sẵn sàng.",
     "Only these, separated by commas. Default: all.": "Chỉ những dịch vụ này, cách nhau bằng dấu phẩy. Mặc "

@@ -41,7 +41,20 @@ class Settings(BaseSettings):
     database: str = Field(
         default="", description="`postgresql://…` (15 or later), or `embedded:PATH`. Empty: embedded, in `<var>/pg`."
     )
-    log: str = Field(default="postgres", description="The event log: `postgres`. (`kafka://…` is not built yet.)")
+    log: str = Field(
+        default="postgres",
+        description="The event log: `postgres`, or Kafka behind it: `kafka://host:port[,host:port]`, `kafka+ssl://…`, `kafka+sasl-ssl://…` "
+        "(docs/kafka.md). Default `postgres`.",
+    )
+    kafka_ca: Path | None = Field(
+        default=None, description="PEM file of the authority that signed the brokers' certificates."
+    )
+    kafka_cert: Path | None = Field(
+        default=None, description="PEM file of our own certificate, where the brokers want one."
+    )
+    kafka_key: Path | None = Field(default=None, description="PEM file of its key.")
+    kafka_user: str = Field(default="", description="User of `kafka+sasl-ssl://` (SCRAM-SHA-512).")
+    kafka_password_file: Path | None = Field(default=None, description="File with that user's password.")
     vault_database: str = Field(default="", description="URL of the vault's database. Empty: the same database.")
     registry_database: str = Field(
         default="", description="URL of the unit registry's database. Empty: the same database."

@@ -22,7 +22,10 @@ def register(app: typer.Typer) -> None:
 def run(
     names: Annotated[
         list[str],
-        typer.Argument(metavar="NAME...", help="intake, enrolment, signer, submitter, mail_watcher, ops, notifier."),
+        typer.Argument(
+            metavar="NAME...",
+            help="intake, enrolment, signer, submitter, mail_watcher, ops, notifier; relay with Kafka.",
+        ),
     ],
     ready_fd: Annotated[
         int | None,
@@ -66,19 +69,21 @@ def up(
 
     Example: HOSO_ENVIRONMENT=test HOSO_GATEWAY=http://127.0.0.1:9000 hoso up
     """
-    from app.compose import SERVICES
+    from app.commands.opening import settings
+    from app.compose import RELAY, SERVICES
 
-    raise typer.Exit(_supervise(_known_services(services.split(",") if services else SERVICES)))
+    known = [*SERVICES, *([RELAY] if settings().log != "postgres" else [])]
+    raise typer.Exit(_supervise(_known_services(services.split(",") if services else known)))
 
 
 def _known_services(names: Sequence[str]) -> list[str]:
-    from app.compose import SERVICES
+    from app.compose import RELAY, SERVICES
     from hoso.runtime.failures import SettingsError
 
     chosen = list(dict.fromkeys(name.strip().replace("-", "_") for name in names))
     for name in chosen:
-        if name not in SERVICES:
-            raise SettingsError(text("run.unknown", name=name, names=", ".join(SERVICES)))
+        if name not in (*SERVICES, RELAY):
+            raise SettingsError(text("run.unknown", name=name, names=", ".join((*SERVICES, RELAY))))
     return chosen
 
 

@@ -97,7 +97,7 @@ async def trim(tx: Any, now: datetime, keep: timedelta) -> list[str]:
             break
         last = f"(select topic, part, max(off) as off from log.{row['name']} group by 1, 2) d"
         if await tx.fetchval(
-            f"select exists (select 1 from {last} join log.position p using (topic, part) where p.off <= d.off)"
+            f"select exists (select 1 from {last} join log.position p using (topic, part) where p.kafka is null and p.off <= d.off)"
         ):
             break
         await tx.execute(
@@ -118,7 +118,7 @@ class PostgresLog:
     position is what makes a second reader harmless.
     """
 
-    def __init__(self, pool: asyncpg.Pool, group: str, topics: Sequence[Topic], member: UUID) -> None:
+    def __init__(self, pool: Any, group: str, topics: Sequence[Topic], member: UUID, _wake: Any = None) -> None:
         self._pool = pool
         self._group = group
         self._topics = list(topics)
@@ -178,9 +178,8 @@ class PostgresLog:
     @staticmethod
     def _ends(records: Sequence[Record]) -> dict[tuple[str, int], tuple[Record, Record]]:
         ends: dict[tuple[str, int], tuple[Record, Record]] = {}
-        for record in records:
-            key = (record.topic, record.part)
-            ends[key] = (ends[key][0] if key in ends else record, record)
+        for r in records:
+            ends[r.topic, r.part] = (ends.get((r.topic, r.part), (r, r))[0], r)
         return ends
 
     async def fence(self, tx: Any, records: Sequence[Record]) -> None:
@@ -210,6 +209,8 @@ class PostgresLog:
             [last.off + 1 for _, last in ends.values()],
             [last.at for _, last in ends.values()],
         )
+
+    async def close(self) -> None: ...
 
     def moved(self, records: Sequence[Record]) -> None:
         for key, (_, last) in self._ends(records).items():

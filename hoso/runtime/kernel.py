@@ -42,8 +42,9 @@ class Kernel:
         metrics: Metrics | None = None,
         address: str | None = None,
         clock_pool: Any = None,
+        log_of: Callable[..., Any] = PostgresLog,
     ) -> None:
-        """`clock_pool`: where the world's clock is kept, when that is another database."""
+        """`clock_pool`: where the world's clock is kept, when that is another database. `log_of`: makes what is consumed."""
         self.db = db
         self.group = group
         self.environment = environment
@@ -56,8 +57,8 @@ class Kernel:
         self.address = address
         self._clock_pool = clock_pool or db.quick
         self._source = Source(group, environment, {})
-        self._logs: list[PostgresLog] = []
-        self._dirty = False
+        self._log_of = log_of
+        self._logs: list[Any] = []
 
     async def admit(
         self, tx: Tx, steps: Sequence[Step], *, tenant: str, subject: UUID, correlation: UUID
@@ -103,11 +104,14 @@ class Kernel:
             await self._leave()
 
     async def _consume(self, service: Service[Any]) -> None:
-        events = PostgresLog(self.db.quick, service.group, service.topics, self.member)
+        woken = self.bell.on(*(t.name for t in service.topics), f"held:{service.group}")
+        events = self._log_of(self.db.quick, service.group, service.topics, self.member, woken.set)
         self._logs.append(events)
         consumer = Consumer(service, events, self.db, self._source, self.clock, self.metrics)
-        woken = self.bell.on(*(t.name for t in service.topics), f"held:{service.group}")
-        await consumer.run(woken, self.bell.ring, self.bell.on("topics"), drained=self.drained)
+        try:
+            await consumer.run(woken, self.bell.ring, self.bell.on("topics"), drained=self.drained)
+        finally:
+            await events.close()
 
     async def _perform(self, name: str, lane: Any) -> None:
         runner = LaneRunner(name, lane, self.db, self._source, self.clock, self.metrics, lambda: self.member)

@@ -1,0 +1,245 @@
+"""The relay: moves every log partition of this database to the same partition of the same topic in Kafka, in order.
+
+It reads what is committed, flushes (what is sent must outlive a power cut), sends a contiguous run of each partition, waits
+until all of it is acknowledged, and only then moves its position. Started again it goes on from there: records may appear
+twice, never out of order and never with a gap, so two relays at once are harmless; a lock in the database only saves work.
+On any error of the producer the process ends: nothing may be sent behind a record whose fate is not known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import groupby
+
+import asyncpg
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    KafkaError,
+    MessageSizeTooLargeError,
+    NotEnoughReplicasError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
+
+from hoso.kafka import headers
+from hoso.kafka.connection import Broker, connected, quiet
+from hoso.log.port import GapFound, Record
+from hoso.log.postgres import READ
+from hoso.points import holds, point
+from hoso.runtime.consumer import LOST
+from hoso.runtime.failures import HosoError
+from hoso.runtime.kernel import Kernel
+
+log = logging.getLogger(__name__)
+
+GROUP = "hoso.relay"
+HELPING = 300
+"""Records of one partition in one go."""
+STUCK_S = 120.0
+"""An acknowledgement that takes longer ends the process: it starts again from its position."""
+Partition = tuple[str, int]
+
+
+class CannotSend(HosoError):
+    """Kafka did not take what was sent; the relay ends and goes on from its position when it is started again."""
+
+
+class Relay:
+    """One relay of one database."""
+
+    def __init__(self, kernel: Kernel, broker: Broker) -> None:
+        self._kernel = kernel
+        self._db = kernel.db
+        self._broker = broker
+        self._producer: AIOKafkaProducer | None = None
+        self._source = ""
+        self._positions: dict[Partition, tuple[int, datetime]] = {}
+        self._epochs: dict[Partition, list[tuple[int, int]]] = {}
+        self.active_since: float | None = None
+
+    async def run(self) -> None:
+        """Until drained. Raises CannotSend, GapFound and HosoError."""
+        quiet()
+        drained = self._kernel.drained
+        self._producer = await connected(self._start, self._broker, drained)
+        if self._producer is None:
+            return
+        try:
+            while not drained.is_set():
+                with contextlib.suppress(*LOST):
+                    await self._lead()
+                if not drained.is_set():
+                    await asyncio.sleep(0.2)
+        finally:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(self._producer.stop(), 3)
+
+    async def _start(self) -> AIOKafkaProducer:
+        made = AIOKafkaProducer(
+            **self._broker.arguments(),
+            client_id=GROUP,
+            acks="all",
+            enable_idempotence=holds("idempotent"),
+            linger_ms=0,
+            max_batch_size=256 * 1024,
+        )
+        try:
+            await made.start()
+        except BaseException:
+            with contextlib.suppress(Exception):
+                await made.stop()
+            raise
+        return made
+
+    async def _lead(self) -> None:
+        """Relay while the lock is ours; stand by while it is another's."""
+        drained = self._kernel.drained
+        db = await self._db.connect()
+        try:
+            while not await db.fetchval("select pg_try_advisory_lock(hashtext('hoso.relay'))"):
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(drained.wait(), 0.5)
+                if drained.is_set():
+                    return
+            log.info("relaying", extra={"address": ",".join(self._broker.servers)})
+            await self._reload()
+            await self._turns(db)
+        finally:
+            db.terminate()
+
+    async def _turns(self, lock: asyncpg.Connection) -> None:
+        bell = self._kernel.bell.on(*sorted({topic for topic, _ in self._positions}), "topics", "relay")
+        looked = time.monotonic()
+        while not self._kernel.drained.is_set():
+            bell.clear()
+            moved = await self.turn()
+            if time.monotonic() - looked > 1.0:
+                looked = time.monotonic()
+                await lock.fetchval("select 1")  # the lock lives as long as this session
+                await self._reload()
+            if not moved:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(bell.wait(), 1.0)
+
+    async def _reload(self) -> None:
+        async with self._db.quick.acquire() as db:
+            self._source = str(await db.fetchval("select id from log.source"))
+            await db.execute(
+                "insert into log.position(grp, topic, part, off, at) select $1, topic, part, first, '-infinity' from log.head "
+                "on conflict do nothing",
+                GROUP,
+            )
+            rows = await db.fetch("select topic, part, off, at from log.position where grp = $1", GROUP)
+            epochs = await db.fetch("select topic, part, epoch, first from log.epoch order by topic, part, epoch")
+        self._positions = {(r["topic"], r["part"]): (r["off"], r["at"]) for r in rows}
+        found = defaultdict(list)
+        for r in epochs:
+            found[r["topic"], r["part"]].append((r["first"], r["epoch"]))
+        self._epochs = dict(found)
+
+    async def turn(self) -> int:
+        """Send what is there; how many records were acknowledged and passed."""
+        keys = sorted(self._positions)
+        async with self._db.quick.acquire() as db:
+            rows = await db.fetch(
+                READ,
+                [k[0] for k in keys],
+                [k[1] for k in keys],
+                [self._positions[k][0] for k in keys],
+                [self._positions[k][1] for k in keys],
+                HELPING,
+            )
+        if not rows:
+            return 0
+        records = [Record(*row) for row in rows]
+        self._contiguous(records)
+        # A synchronous commit: all that was committed before it, also without a flush, is on disk afterwards.
+        async with self._db.pool.acquire() as db, db.transaction():
+            await db.execute("update log.member set seen_at = now() where id = $1", self._kernel.member)
+            await db.execute("select pg_current_xact_id()")
+        await point("relay.before-send")
+        await self._send(records)
+        await point("relay.after-send")
+        await self._pass(records)
+        return len(records)
+
+    def _contiguous(self, records: Sequence[Record]) -> None:
+        for key, run in groupby(records, key=lambda r: (r.topic, r.part)):
+            expected = self._positions[key][0]
+            for record in run:
+                if record.off != expected:
+                    raise GapFound(
+                        f"{key[0]}/{key[1]}: the relay has to read {expected}, the log goes on at {record.off}"
+                    )
+                expected += 1
+
+    async def _send(self, records: Sequence[Record]) -> None:
+        assert self._producer is not None
+        try:
+            async with asyncio.timeout(STUCK_S):
+                waiting = [
+                    await self._producer.send(
+                        r.topic,
+                        r.body,
+                        key=str(r.subject).encode() if r.subject else None,
+                        partition=r.part,
+                        headers=headers.written(self._source, self._epoch(r), r),
+                    )
+                    for r in records
+                ]
+                await asyncio.gather(*waiting)
+        except TimeoutError as error:
+            raise CannotSend(
+                f"Kafka has acknowledged nothing for {STUCK_S:.0f} s; the relay ends and goes on from its position"
+            ) from error
+        except KafkaError as error:
+            raise CannotSend(_said(error)) from error
+
+    def _epoch(self, record: Record) -> int:
+        epoch = 0
+        for first, number in self._epochs.get((record.topic, record.part), ()):
+            if record.off >= first:
+                epoch = number
+        return epoch
+
+    async def _pass(self, records: Sequence[Record]) -> None:
+        """Move the positions; one that somebody else has moved (a second relay, `hoso topics resend`) stays where it is."""
+        last = {(r.topic, r.part): r for r in records}
+        keys = list(last)
+        async with self._db.quick.acquire() as db:
+            rows = await db.fetch(
+                "update log.position p set off = w.off, at = w.at, moved_at = clock_timestamp() "
+                "from unnest($2::text[], $3::smallint[], $4::bigint[], $5::bigint[], $6::timestamptz[]) as w(topic, part, was, off, at) "
+                "where p.grp = $1 and (p.topic, p.part, p.off) = (w.topic, w.part, w.was) returning p.topic, p.part",
+                GROUP,
+                [k[0] for k in keys],
+                [k[1] for k in keys],
+                [self._positions[k][0] for k in keys],
+                [last[k].off + 1 for k in keys],
+                [last[k].at for k in keys],
+            )
+        if len(rows) != len(keys):
+            await self._reload()
+            return
+        for key in keys:
+            self._positions[key] = (last[key].off + 1, last[key].at)
+        self._kernel.metrics.handled.labels(GROUP, "all").inc(len(records))
+
+
+def _said(error: KafkaError) -> str:
+    match error:
+        case UnknownTopicOrPartitionError():
+            return "Kafka does not have a topic that the relay writes to: run `hoso topics apply`, then `hoso topics resend` for what was in it"
+        case TopicAuthorizationFailedError():
+            return f"Kafka does not let the relay write ({error}): run `hoso topics acls`"
+        case NotEnoughReplicasError():
+            return "Kafka has too few replicas in sync for what min.insync.replicas asks: look at the brokers"
+        case MessageSizeTooLargeError():
+            return "an event is larger than the topic takes: raise max.message.bytes of the topic (hoso topics apply)"
+    return f"Kafka did not take what was sent ({error!r}); the relay goes on from its position when it is started again"
