@@ -1,0 +1,391 @@
+"""A real Apache Kafka on this machine, for demonstrations, tests and benchmarks. `python -m demo.broker --help`
+
+Java 17 and, once a machine, Maven; no container. Every node is one Java process, broker and controller at once, with its data below
+the folder of its cluster. Nodes die with the process that started them (Linux: with the thread, so start them from the main thread).
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import contextlib
+import ctypes
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import ssl
+import string
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.protocol.admin import CreateAclsRequest
+
+from demo.broker_jars import RECIPE, VERSION, CannotStart, fetch_jars, missing
+from demo.broker_keys import Keys, write_private
+
+STARTED = b"Kafka Server started"
+"""What a node logs once it is registered and takes requests."""
+START_SECONDS = 90.0
+STOP_SECONDS = 15.0
+PR_SET_PDEATHSIG = 1
+_QUIET = [
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
+]
+_PASSWORD = re.compile(r"[A-Za-z0-9._~-]{8,}")
+
+_OPERATIONS = {"read": 3, "write": 4, "create": 5, "delete": 6, "alter": 7, "describe": 8}
+_RESOURCES = {"topic": 2, "group": 3, "cluster": 4, "transactional-id": 5}
+_LITERAL, _PREFIXED, _ALLOW = 3, 4, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node: its number from 1, and its ports on 127.0.0.1. `tls` takes clients with a certificate (0: not secured)."""
+
+    number: int
+    directory: str
+    clients: int
+    controllers: int
+    tls: int
+
+
+class Cluster:
+    """A cluster of 1 or 3 nodes below one folder. Data, ports and passwords stay as they are when it is started again.
+
+    With `security` clients come by SASL_SSL with SCRAM-SHA-512, or by SSL with a certificate of `keys`; what no ACL allows is
+    refused. `admin` may do everything; `users` (name: password) may do what `allow` says.
+    """
+
+    def __init__(
+        self, folder: Path, nodes: int = 1, security: bool = False, *, users: Mapping[str, str] | None = None
+    ) -> None:
+        if nodes not in (1, 3):
+            raise ValueError("a cluster has 1 node or 3")
+        self.folder = folder.resolve()
+        self.security = security or bool(users)
+        self.keys = Keys(self.folder)
+        self._count, self._given = nodes, dict(users or {})
+        self._reserved: list[socket.socket] = []
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._log_read: dict[int, int] = {}
+        self.nodes: tuple[Node, ...] = ()
+        self.users: dict[str, str] = {}
+        self._id = ""
+
+    # --- how clients reach it --------------------------------------------------------------------------------------
+
+    @property
+    def bootstrap(self) -> str:
+        """host:port of every node, for clients (SASL_SSL when secured, else plain). Known once it was started."""
+        return ",".join(f"127.0.0.1:{node.clients}" for node in self.nodes)
+
+    @property
+    def bootstrap_tls(self) -> str:
+        """The same for clients that show a certificate."""
+        return ",".join(f"127.0.0.1:{node.tls}" for node in self.nodes)
+
+    @property
+    def ca(self) -> Path:
+        """The PEM file of the authority that clients trust."""
+        return self.keys.authority
+
+    def arguments(self, user: str = "admin", password: str | None = None) -> dict[str, Any]:
+        """What an aiokafka client is made with, for a user where the cluster is secured."""
+        if not self.security:
+            return {"bootstrap_servers": self.bootstrap}
+        return {
+            "bootstrap_servers": self.bootstrap,
+            "security_protocol": "SASL_SSL",
+            "ssl_context": ssl.create_default_context(cafile=str(self.ca)),
+            "sasl_mechanism": "SCRAM-SHA-512",
+            "sasl_plain_username": user,
+            "sasl_plain_password": self.users[user] if password is None else password,
+        }
+
+    async def allow(self, user: str, operations: Iterable[str], resource: str) -> None:
+        """Let a user `read`, `write`, `create`, `delete`, `alter` or `describe` a resource: `topic:name`, `topic:start*`, `group:name`,
+        `transactional-id:name`, `cluster:kafka-cluster`. Raises KafkaError, CannotStart when the broker refuses."""
+        kind, _, name = resource.partition(":")
+        pattern = _PREFIXED if name.endswith("*") and name != "*" else _LITERAL
+        name = name[:-1] if pattern == _PREFIXED else name
+        admin = AIOKafkaAdminClient(**self.arguments())
+        await admin.start()
+        try:
+            for operation in operations:
+                request = CreateAclsRequest(
+                    _RESOURCES[kind], name, pattern, f"User:{user}", "*", _OPERATIONS[operation], _ALLOW
+                )
+                answer = await admin._send_request(request)
+                for code, message in answer.creation_responses:
+                    if code:
+                        raise CannotStart(f"the broker does not let {user} {operation} {resource}: {message or code}")
+        finally:
+            await admin.close()
+
+    # --- running ---------------------------------------------------------------------------------------------------
+
+    def start(self, node: int | None = None) -> None:
+        """Start all nodes that are not running, or one; make the cluster first when it is new. Does not wait. Raises CannotStart."""
+        jars = fetch_jars()
+        if shutil.which("java") is None:
+            raise CannotStart(missing())
+        if not self._reserved:
+            self._make_or_read()
+            self._format(jars)
+        for one in self.nodes:
+            if (node is None or one.number == node) and not self.running(one.number):
+                self._start(one, jars)
+
+    def until_ready(self, seconds: float = START_SECONDS) -> None:
+        """Wait until every node that was started takes requests. Raises CannotStart when one ended or is too slow."""
+        until = time.monotonic() + seconds
+        waiting = set(self._processes)
+        while waiting:
+            for number in list(waiting):
+                if self.ready(number):
+                    waiting.discard(number)
+                elif not self.running(number):
+                    tail = self.log(number).read_text("utf-8", "replace").strip().splitlines()[-3:]
+                    raise CannotStart(f"Kafka node {number} ended: {' | '.join(tail)} (see {self.log(number)})")
+                elif time.monotonic() > until:
+                    raise CannotStart(f"Kafka node {number} is not up after {seconds:.0f} s; see {self.log(number)}")
+            time.sleep(0.02)
+
+    def ready(self, node: int) -> bool:
+        """Whether a node has said since its last start that it takes requests."""
+        with self.log(node).open("rb") as said:
+            said.seek(self._log_read[node])
+            return STARTED in said.read()
+
+    def log(self, node: int) -> Path:
+        """What a node says."""
+        return self.folder / f"node{node}.log"
+
+    def running(self, node: int) -> bool:
+        """Whether a node has a process, paused or not."""
+        process = self._processes.get(node)
+        return process is not None and process.poll() is None
+
+    def pid(self, node: int) -> int:
+        """Of the node's process."""
+        return self._processes[node].pid
+
+    def kill(self, node: int) -> None:
+        """SIGKILL, and wait until it is gone. Its port stays reserved."""
+        process = self._processes.pop(node)
+        process.kill()
+        process.wait()
+
+    def pause(self, node: int) -> None:
+        """SIGSTOP: its connections stay open and nothing answers."""
+        self._processes[node].send_signal(signal.SIGSTOP)
+
+    def resume(self, node: int) -> None:
+        """SIGCONT."""
+        self._processes[node].send_signal(signal.SIGCONT)
+
+    def stop(self, patience: float = STOP_SECONDS) -> None:
+        """End all nodes; what does not end within `patience` seconds is killed. The data stays."""
+        for process in self._processes.values():
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        until = time.monotonic() + patience
+        for process in self._processes.values():
+            try:
+                process.wait(max(0.0, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._processes.clear()
+        for held in self._reserved:
+            held.close()
+        self._reserved.clear()
+
+    # --- making ----------------------------------------------------------------------------------------------------
+
+    def _make_or_read(self) -> None:
+        file = self.folder / "cluster.json"
+        if not file.exists():
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._make(file)
+            return
+        told = json.loads(file.read_text("utf-8"))
+        self._id, self.users = told["id"], told["users"]
+        self.nodes = tuple(Node(**one) for one in told["nodes"])
+        if (len(self.nodes), bool(self.users)) != (self._count, self.security) or not (
+            self._given.items() <= self.users.items()
+        ):
+            raise CannotStart(f"{self.folder} holds another kind of Kafka cluster: give another folder or remove it")
+        for node in self.nodes:
+            for port in filter(None, (node.clients, node.controllers, node.tls)):
+                self._reserve(port)
+
+    def _make(self, file: Path) -> None:
+        if self.security:
+            self.users = {"admin": secrets.token_urlsafe(18), **self._given}
+            if odd := [name for name, password in self.users.items() if not _PASSWORD.fullmatch(password)]:
+                raise ValueError(f"passwords of Kafka users are eight or more of A-Z a-z 0-9 . _ ~ -: {odd}")
+            self.keys.make()
+        self._id = _kafka_uuid()
+        self.nodes = tuple(
+            Node(
+                number, _kafka_uuid(), self._reserve(0), self._reserve(0), tls=self._reserve(0) if self.security else 0
+            )
+            for number in range(1, self._count + 1)
+        )
+        for node in self.nodes:
+            self._properties(node).write_text(self._configured(node), "utf-8")
+        content = {"id": self._id, "nodes": [asdict(node) for node in self.nodes], "users": self.users}
+        write_private(file, json.dumps(content, indent=1).encode())
+
+    def _reserve(self, port: int) -> int:
+        """Keep a port of 127.0.0.1 (0: any that is free) by a socket that is bound and never listens: a node can listen there, while
+        the system gives the port to nobody else, not even for the while the node is down."""
+        held = socket.socket()
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            held.bind(("127.0.0.1", port))
+        except OSError as error:
+            held.close()
+            raise CannotStart(
+                f"127.0.0.1:{port}, a port of the Kafka cluster in {self.folder}, cannot be had ({error.strerror}): "
+                "end what holds it or remove the folder"
+            ) from error
+        self._reserved.append(held)
+        return int(held.getsockname()[1])
+
+    def _properties(self, node: Node) -> Path:
+        return self.folder / f"node{node.number}.properties"
+
+    def _configured(self, node: Node) -> str:
+        listeners = [f"{'SASL_SSL' if self.security else 'PLAINTEXT'}://127.0.0.1:{node.clients}"]
+        if self.security:
+            listeners.append(f"SSL://127.0.0.1:{node.tls}")
+        listeners.append(f"CONTROLLER://127.0.0.1:{node.controllers}")
+        known = {
+            "id": node.number,
+            "quorum": ",".join(f"127.0.0.1:{one.controllers}" for one in self.nodes),
+            "listeners": ",".join(listeners),
+            "between": "SSL" if self.security else "PLAINTEXT",
+            "data": self.folder / f"node{node.number}",
+            "copies": self._count,
+            "session": 6000 if self._count == 3 else 2500,
+            "in_sync": 2 if self._count == 3 else 1,
+            "folder": self.folder,
+        }
+        files = ["server.properties", "secured.properties"] if self.security else ["server.properties"]
+        return "".join(string.Template((RECIPE / name).read_text("utf-8")).substitute(known) for name in files)
+
+    def _format(self, jars: Path) -> None:
+        """Write cluster, voters and users into data folders that do not have them; all nodes at once."""
+        quorum = ["--standalone"]
+        if self._count > 1:
+            voters = ",".join(f"{one.number}@127.0.0.1:{one.controllers}:{one.directory}" for one in self.nodes)
+            quorum = ["--initial-controllers", voters]
+        for name, password in self.users.items():
+            quorum += ["--add-scram", f"SCRAM-SHA-512=[name={name},password={password}]"]
+        running = []
+        for node in self.nodes:
+            if self._formatted(node).exists():
+                continue
+            shutil.rmtree(self.folder / f"node{node.number}", ignore_errors=True)
+            words = ["java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", *_QUIET, "-cp", f"{jars}/*"]
+            words += ["kafka.tools.StorageTool", "format", "-t", self._id, "-c", str(self._properties(node)), *quorum]
+            process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                preexec_fn=_die_with_parent,
+            )
+            running.append((node, process))
+        for node, process in running:
+            said, _ = process.communicate()
+            if process.returncode:
+                raise CannotStart(f"Kafka node {node.number} could not be made: {said.strip()[-500:]}")
+            self._formatted(node).touch()
+
+    def _formatted(self, node: Node) -> Path:
+        return self.folder / f"node{node.number}.formatted"
+
+    def _start(self, node: Node, jars: Path) -> None:
+        heap = "-Xmx384m" if self._count == 1 else "-Xmx320m"
+        words = ["java", "-Xms96m", heap, "-XX:+UseSerialGC", *_QUIET]
+        words += ["-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info", "-cp", f"{jars}/*"]
+        words += ["kafka.Kafka", str(self._properties(node))]
+        log = self.log(node.number)
+        with log.open("ab") as out:
+            self._log_read[node.number] = out.seek(0, os.SEEK_END)
+            self._processes[node.number] = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                cwd=self.folder,
+                preexec_fn=_die_with_parent,
+            )
+
+
+def _kafka_uuid() -> str:
+    """As Kafka writes them; none that begins with a dash, which its commands take for an option."""
+    while True:
+        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not text.startswith("-"):
+            return text
+
+
+def _die_with_parent() -> None:
+    """In a child: be killed when the parent dies, however it dies."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def main() -> int:
+    """The process. Answers with its exit status."""
+    make = argparse.ArgumentParser(
+        prog="python -m demo.broker",
+        description=f"Apache Kafka {VERSION} on this machine, until Ctrl-C. Prints the bootstrap servers when it takes requests.",
+        epilog="With --secure the password of admin stands in DIR/cluster.json, and DIR/ca.pem is what clients trust.",
+    )
+    make.add_argument("--data", type=Path, default=Path("var/kafka"), metavar="DIR", help="its folder (var/kafka)")
+    make.add_argument("--nodes", type=int, choices=(1, 3), default=1, help="3: every record has three copies")
+    make.add_argument("--secure", action="store_true", help="TLS, SCRAM-SHA-512 and ACLs")
+    make.add_argument("--fetch", action="store_true", help="only fetch the jars")
+    given = make.parse_args()
+    cluster = Cluster(given.data, given.nodes, given.secure)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        if given.fetch:
+            print(fetch_jars())
+            return 0
+        cluster.start()
+        cluster.until_ready()
+        print(cluster.bootstrap, flush=True)
+        signal.pause()
+    except CannotStart as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        with contextlib.suppress(KeyboardInterrupt):
+            cluster.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
