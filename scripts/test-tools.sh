@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
-# What the tests need beside Python: a real IMAP server, an independent signature verifier, a JDK, software tokens with a spy.
+# What the tests need beside Python: a real IMAP server, an independent signature verifier, a JDK, software tokens with a spy,
+# Maven and the jars of Apache Kafka.
 set -euo pipefail
 needed=()
 command -v dovecot >/dev/null || [ -x /usr/sbin/dovecot ] || needed+=(dovecot-imapd dovecot-lmtpd)
 command -v xmlsec1 >/dev/null || needed+=(xmlsec1)
 command -v java >/dev/null || needed+=(default-jre-headless default-jdk-headless)
+command -v mvn >/dev/null || [ -d "${XDG_CACHE_HOME:-$HOME/.cache}/hoso/kafka-4.4.0" ] || needed+=(maven)
 tokens=() # a machine without these two skips the tests of USB tokens, or fails them in CI; the others need not wait for them
 command -v softhsm2-util >/dev/null || tokens+=(softhsm2)
 compgen -G '/usr/lib*/*/pkcs11-spy.so' >/dev/null || tokens+=(opensc-pkcs11)
-[ ${#needed[@]} -eq 0 ] && [ ${#tokens[@]} -eq 0 ] && exit 0
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+if [ ${#needed[@]} -eq 0 ] && [ ${#tokens[@]} -eq 0 ]; then
+    :
+elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "installing ${needed[*]} ${tokens[*]}"
     export DEBIAN_FRONTEND=noninteractive
     if [ ${#needed[@]} -gt 0 ]; then
@@ -24,4 +27,9 @@ else
     echo "Some tests need programs that are not here. To install them run:" >&2
     echo "    sudo apt-get install --no-install-recommends ${needed[*]} ${tokens[*]}" >&2
     echo "Those tests are skipped now." >&2
+fi
+
+# Fetched here, so that no test waits for them; the tests of Kafka say what is missing.
+if [ -x .venv/bin/python ]; then
+    .venv/bin/python -m demo.broker --fetch >/dev/null || true
 fi
