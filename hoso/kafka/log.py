@@ -131,15 +131,17 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
                 max_partition_fetch_bytes=4 * 1024 * 1024,
             )
             made.subscribe(pattern=f"^({pattern})$", listener=self)
+            self._consumer = made  # partitions may be given to it while it starts
             try:
                 await made.start()
             except BaseException:
+                self._consumer = None
                 with contextlib.suppress(Exception):
                     await made.stop()
                 raise
             return made
 
-        self._consumer = await connected(start, self._broker)
+        await connected(start, self._broker)
         await self._check_topics()
         self._fetching = asyncio.create_task(self._fetch())
         self._committing = asyncio.create_task(self._commit())
