@@ -155,11 +155,11 @@ class Cluster:
         waiting = set(self._processes)
         while waiting:
             for number in list(waiting):
-                if self.ready(number):
-                    waiting.discard(number)
-                elif not self.running(number):
+                if not self.running(number):
                     tail = self.log(number).read_text("utf-8", "replace").strip().splitlines()[-3:]
                     raise CannotStart(f"Kafka node {number} ended: {' | '.join(tail)} (see {self.log(number)})")
+                if self.ready(number):
+                    waiting.discard(number)
                 elif time.monotonic() > until:
                     raise CannotStart(f"Kafka node {number} is not up after {seconds:.0f} s; see {self.log(number)}")
             time.sleep(0.02)
@@ -375,7 +375,9 @@ def main() -> int:
         cluster.start()
         cluster.until_ready()
         print(cluster.bootstrap, flush=True)
-        signal.pause()
+        while all(cluster.running(node.number) for node in cluster.nodes):
+            time.sleep(0.5)
+        cluster.until_ready(0)
     except CannotStart as error:
         print(error, file=sys.stderr)
         return 1

@@ -42,7 +42,7 @@ def fetch_jars() -> Path:
     if sentence := missing():
         raise CannotStart(sentence)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.with_suffix(".lock"), "wb") as lock:
+    with open(folder.with_name(f"{folder.name}.lock"), "wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if folder.is_dir():
             return folder
