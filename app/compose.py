@@ -13,7 +13,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -25,7 +25,9 @@ from app.house import House, Wired, house
 from app.rules import rejection_table, rules
 from hoso import points
 from hoso.kafka.connection import Broker
+from hoso.kafka.dead_letters import DeadLetters
 from hoso.kafka.instances import instance
+from hoso.kafka.lag import KafkaEnds
 from hoso.kafka.log import KafkaLog
 from hoso.kafka.relay import Relay
 from hoso.log.port import EventLog
@@ -122,7 +124,8 @@ async def run_service(
         loop = asyncio.get_running_loop()
         for sign in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sign, kernel.drained.set)
-        runner, address = await serve(kernel, settings.ops, settings.ops_token)
+        ends = KafkaEnds(broker) if broker is not None else None
+        runner, address = await serve(kernel, settings.ops, settings.ops_token, ends)
         kernel.address = address
         try:
             await kernel.start()
@@ -137,6 +140,8 @@ async def run_service(
             return BRAKED
         finally:
             await runner.cleanup()
+            if ends is not None:
+                await ends.close()
     log.info("ended", extra={"service": name, "pid": os.getpid()})
     return 0
 
@@ -250,7 +255,9 @@ async def _wired(name: str, own: House, kernel: Kernel, broker: Broker | None) -
         return await _WIRES[name](own, kernel)
     if broker is None:
         raise SettingsError("the relay moves the log to Kafka and HOSO_LOG names none: set HOSO_LOG=kafka://host:port")
-    return None, [Relay(kernel, broker).run], {}
+    from app.stopped import redrives
+
+    return None, [Relay(kernel, broker).run, DeadLetters(kernel, broker, redrives).run], {}
 
 
 async def _closing(kernel: Kernel, close: Callable[[], Awaitable[None]]) -> None:
@@ -392,6 +399,18 @@ def run(coroutine: Any) -> Any:
     return uvloop.run(coroutine)
 
 
+async def _make_topics(broker: Broker, names: Sequence[str]) -> None:
+    """Make the topics that Kafka does not have. What differs is left to `hoso topics apply`."""
+    from hoso.kafka.admin import administered
+    from hoso.kafka.topics import Copies, wanted
+    from schemas.topics import topic_named
+
+    async with administered(broker) as admin:
+        there = await admin.topics(names)
+        each = Copies.of(await admin.brokers())
+        await admin.make([wanted(topic_named(name), each) for name in sorted(names) if name not in there])
+
+
 async def prepare(settings: Settings, url: str) -> list[str]:
     """Migrate and make the topics; what `hoso migrate` and `hoso up` do before anything starts."""
     from hoso.log.postgres import create_days, create_topics
@@ -410,6 +429,12 @@ async def prepare(settings: Settings, url: str) -> list[str]:
             await create_topics(tx, TOPICS)
             history = [Setting(*row) for row in await tx.fetch("select anchor, base, rate from log.clock order by n")]
             await create_days(tx, WorldClock(history).now())
+            if (
+                broker := broker_of(settings)
+            ) is None:  # consumers of Kafka, from now on of this log: it goes on at `off`
+                await tx.execute("update log.position set kafka = null where kafka is not null")
+        if broker is not None:
+            await _make_topics(broker, [r["topic"] for r in await db.pool.fetch("select distinct topic from log.head")])
         return [f"{m.part} {m.version}" for m in applied]
     finally:
         await db.close()

@@ -39,9 +39,16 @@ class World:
     """One made-up world below one folder."""
 
     def __init__(
-        self, folder: Path, *, settings: Mapping[str, str] | None = None, simulator: Sequence[str] = ()
+        self,
+        folder: Path,
+        *,
+        settings: Mapping[str, str] | None = None,
+        simulator: Sequence[str] = (),
+        log: str | None = None,
     ) -> None:
+        """`log`: `postgres` or `kafka` (then a broker of this world is started too); by default what the variable LOG says."""
         self.folder = folder.resolve()
+        self.log = log or os.environ.get("LOG") or "postgres"
         self._given = dict(settings or {})
         self._simulator_options = list(simulator)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -109,7 +116,13 @@ class World:
         self.boxes = {address: secrets.token_urlsafe(12) for address in addresses}
         plan = {"boxes": [{"address": a, "user": a, "password": p} for a, p in self.boxes.items()]}
         (self.folder / "boxes.json").write_text(json.dumps(plan))
+        self.start_broker()
         self.start("post", "demo.post", "--boxes", str(self.folder / "boxes.json"), "--data", str(self.folder / "post"))
+
+    def start_broker(self) -> None:
+        """Kafka, where this world's log is there. Does not wait: hoso does."""
+        if self.log == "kafka":
+            self.start("kafka", "demo.broker", "--data", str(self.folder / "kafka"))
 
     def start_simulator(self, smtp_port: int, *, listen: str = "127.0.0.1:0") -> None:
         """The simulated agency."""
@@ -153,8 +166,20 @@ class World:
             "HOSO_DKIM_RECORDS": str(self.folder / "dkim-records.json"),
             "HOSO_AGENCY_CERTIFICATES": str(self.folder / "simulator" / "agency-certificate.pem"),
             "HOSO_UNIT_DIRECTORY": gateway,
+            **({"HOSO_LOG": self._kafka()} if self.log == "kafka" else {}),
             **self._given,
         }
+
+    def _kafka(self) -> str:
+        until = time.monotonic() + 60
+        while True:
+            with contextlib.suppress(FileNotFoundError, ValueError):
+                nodes = self.read("kafka/cluster.json")["nodes"]
+                return "kafka://" + ",".join(f"127.0.0.1:{node['clients']}" for node in nodes)
+            if self.processes["kafka"].poll() is not None or time.monotonic() > until:
+                last = (self.folder / "kafka.out").read_text(errors="replace").strip().splitlines()[-4:]
+                raise RuntimeError(f"Kafka did not start: {' | '.join(last) or 'it said nothing'}")
+            time.sleep(0.05)
 
     def settings(self) -> Settings:
         """The same as an object, for a program that looks on."""

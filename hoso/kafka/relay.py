@@ -43,6 +43,7 @@ HELPING = 300
 """Records of one partition in one go."""
 STUCK_S = 120.0
 """An acknowledgement that takes longer ends the process: it starts again from its position."""
+MISSED_S = 60.0
 Partition = tuple[str, int]
 
 
@@ -61,6 +62,9 @@ class Relay:
         self._source = ""
         self._positions: dict[Partition, tuple[int, datetime]] = {}
         self._epochs: dict[Partition, list[tuple[int, int]]] = {}
+        self._there: set[str] = set()
+        self._missed: dict[str, float] = {}
+        """Topics that Kafka does not have: when that was said last."""
         self.active_since: float | None = None
 
     async def run(self) -> None:
@@ -142,10 +146,24 @@ class Relay:
         for r in epochs:
             found[r["topic"], r["part"]].append((r["first"], r["epoch"]))
         self._epochs = dict(found)
+        await self._look_for_topics()
+
+    async def _look_for_topics(self) -> None:
+        """A topic that Kafka does not have waits, and says so once a minute; the others go on."""
+        wanted = {topic for topic, _ in self._positions}
+        if wanted <= self._there:
+            return
+        assert self._producer is not None
+        with contextlib.suppress(KafkaError):
+            self._there = set((await self._producer.client.fetch_all_metadata()).topics())
+        for topic in sorted(wanted - self._there):
+            if time.monotonic() - self._missed.get(topic, -MISSED_S) >= MISSED_S:
+                self._missed[topic] = time.monotonic()
+                log.error("Kafka has no such topic; its events wait: run `hoso topics apply`", extra={"topic": topic})
 
     async def turn(self) -> int:
         """Send what is there; how many records were acknowledged and passed."""
-        keys = sorted(self._positions)
+        keys = sorted(key for key in self._positions if key[0] in self._there)
         async with self._db.quick.acquire() as db:
             rows = await db.fetch(
                 READ,
