@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app import agent_sentences, esign_sentences, help_mails_vi, help_tasks_vi, sheet_sentences
+from app import agent_sentences, esign_sentences, help_mails_vi, help_tasks_vi, log_sentences, sheet_sentences
 
 
 def translate(command: Any, path: str = "") -> None:
@@ -33,7 +33,6 @@ COMMANDS: dict[str, str] = {
     "settings": "Mọi cài đặt, giá trị hiện tại và ý nghĩa. Không hiện mật khẩu.",
     "check": "Còn thiếu gì và khắc phục thế nào. Mã kết thúc 1 khi còn thiếu.",
     "status": "Toàn cảnh: các bước, việc chờ người và lệnh trả lời, đơn vị bị giữ, lời gọi, dịch vụ.",
-    "lag": "Mỗi nhóm còn cách cuối nhật ký bao xa, theo số bản ghi và theo giây. Mã kết thúc 1 khi chưa nhóm nào đọc.",
     "tenant": "Các khách hàng của hệ thống này.",
     "tenant add": "Lập một khách hàng và chủ đề nhận yêu cầu của họ; lập lại cũng không sao.",
     "tenant list": "Mọi khách hàng. Mã kết thúc 1 khi chưa có ai.",
@@ -74,14 +73,6 @@ COMMANDS: dict[str, str] = {
     "Kết quả chỉ để gợi ý: hãy đối chiếu tên và địa chỉ trước khi dùng mã.",
     "unit release": "Trả lại một mã đơn vị mà khách hàng nêu nhầm: ai nêu mã đó tiếp theo sẽ có nó.\n\n"
     "Chỉ khi đơn vị của mã không còn hồ sơ đăng ký đang mở và chưa từng nộp gì. Việc này được ghi lại.",
-    "held": "Các đơn vị có sự kiện không xử lý được.",
-    "held list": "Các đơn vị bị giữ, lâu nhất trước. Mã kết thúc 1 khi không có.",
-    "held show": "Các sự kiện đang chờ sau một đơn vị bị giữ, theo thứ tự. Mã kết thúc 1 khi không có.",
-    "held release": "Xử lý những gì chờ sau một đơn vị bị giữ, theo thứ tự; lại hỏng thì vẫn bị giữ.\n\n"
-    "Đơn vị có lời gọi chưa rõ kết quả chưa được thả khi lời gọi đó chưa xong. Mã kết thúc 1 khi không thả gì.",
-    "dead-letters": "Các bản ghi không ai đọc được.",
-    "dead-letters list": "Các bản ghi không đọc được, mới trước. Mã kết thúc 1 khi không có.",
-    "dead-letters show": "Một bản ghi không đọc được và nội dung của nó. Mã kết thúc 1 khi không có.",
     "topic": "Các chủ đề, và đưa yêu cầu lên chủ đề của khách hàng.",
     "topic list": "Mọi chủ đề: số phần, số sự kiện, ai đọc, về điều gì.",
     "topic publish": "Đưa yêu cầu lên chủ đề của khách hàng, như một hệ thống gửi. Các trường: hoso sheet "
@@ -102,6 +93,7 @@ COMMANDS: dict[str, str] = {
     **esign_sentences.COMMANDS,
     **help_mails_vi.COMMANDS,
     **help_tasks_vi.COMMANDS,
+    **log_sentences.COMMANDS,
     **sheet_sentences.COMMANDS,
 }
 
@@ -115,7 +107,6 @@ OPTIONS: dict[str, str] = {
     "Print JSON.": "In JSON.",
     "Print docs/settings.md.": "In docs/settings.md.",
     "At most so many enrolments that wait for a person.": "Nhiều nhất chừng này đăng ký chờ người.",
-    "One line a partition.": "Mỗi phần một dòng.",
     "Lower-case letters, digits and hyphens, at most 40.": "Chữ thường không dấu, chữ số và gạch nối, nhiều nhất 40.",
     "What people call it.": "Tên để gọi.",
     "Who does this, for the record. Default: the user of the system.": "Ai làm việc này, để ghi lại. Mặc định: "
@@ -144,12 +135,6 @@ OPTIONS: dict[str, str] = {
     "Why, for the record.": "Vì sao, để ghi lại.",
     "The employer's tax code, 10 or 13 digits.": "Mã số thuế của đơn vị, 10 hoặc 13 chữ số.",
     "Part of the unit's name, to narrow the list.": "Một phần tên đơn vị, để thu hẹp danh sách.",
-    "The unit's id, from hoso held list.": "Số của đơn vị, từ hoso held list.",
-    "Only in this group, e.g. hoso.enrolment.": "Chỉ trong nhóm này, ví dụ hoso.enrolment.",
-    "The unit's id; or use --all-with.": "Số của đơn vị; hoặc dùng --all-with.",
-    "All units held for this reason.": "Mọi đơn vị bị giữ vì lý do này.",
-    "Only say what would be released.": "Chỉ nói sẽ thả những gì.",
-    "From hoso dead-letters list.": "Lấy từ hoso dead-letters list.",
     "enrolment.requests.TENANT; the tenant is the topic's.": "enrolment.requests.TENANT; khách hàng là của chủ đề.",
     'JSON: {"request": "…", "fields": {…}}, or a list of them.': 'JSON: {"request": "…", "fields": {…}}, '
     "hoặc một danh sách như vậy.",
@@ -166,5 +151,6 @@ OPTIONS: dict[str, str] = {
     **esign_sentences.OPTIONS,
     **help_mails_vi.OPTIONS,
     **help_tasks_vi.OPTIONS,
+    **log_sentences.OPTIONS,
     **sheet_sentences.OPTIONS,
 }

@@ -120,7 +120,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{option}: '{given}' will not do; there are: {allowed}",
     ),
     "id.bad": ("'{given}' không phải một mã số (UUID)", "'{given}' is no id (a UUID)"),
-    # --- enrolments, held units ---
+    # --- enrolments ---
     "enrolment.none": (
         "không có đăng ký nào là {id}; xem `hoso enrolment list`",
         "there is no enrolment {id}; see `hoso enrolment list`",
@@ -130,19 +130,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "enrolment.answered": ("{id}: đã nhận câu trả lời {answer}.", "{id}: the answer {answer} is taken."),
     "enrolment.employees": ("{id}: sẽ lấy lại danh sách lao động.", "{id}: the employees will be fetched again."),
     "enrolment.cancelled": ("{id}: đã nhận lệnh huỷ.", "{id}: the cancellation is taken."),
-    "held.which": ("cho biết một đơn vị, hoặc --all-with LÝ-DO", "name a unit, or --all-with REASON"),
-    "held.released": (
-        "{unit} ({group}): đã thả, {events} sự kiện được xử lý theo thứ tự.",
-        "{unit} ({group}): released, {events} events are handled in order.",
-    ),
-    "held.would": (
-        "{unit} ({group}): sẽ thả, {events} sự kiện ({reason}).",
-        "{unit} ({group}): would be released, {events} events ({reason}).",
-    ),
-    "held.unsure": (
-        "{unit} ({group}): chưa thả được, còn một lời gọi chưa rõ kết quả; đợi nó kết thúc.",
-        "{unit} ({group}): not released, a call of it has an unknown outcome; wait for its end.",
-    ),
     # --- status ---
     "status.stages": ("Các bước", "Stages"),
     "status.waiting": ("Chờ người xử lý", "Waiting for a person"),

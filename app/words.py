@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from app.agent_sentences import AGENT_SENTENCES
 from app.esign_sentences import ESIGN_SENTENCES
+from app.log_sentences import LOG_SENTENCES
 from app.sentences import SENTENCES
 from app.sheet_sentences import SHEET_SENTENCES
 from app.task_sentences import TASK_SENTENCES
@@ -157,6 +158,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     **SENTENCES,
     **AGENT_SENTENCES,
     **ESIGN_SENTENCES,
+    **LOG_SENTENCES,
     **SHEET_SENTENCES,
     **TASK_SENTENCES,
 }

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.commands.enrolments import answer_command
+from app.commands.heldunits import Group
 from app.commands.opening import reading, world_now
-from app.commands.showing import Json, as_json, listed, say, table
+from app.commands.showing import Json, as_json, negative, say, table, warn
 from app.words import cause_word, stage_word, text
 
 if TYPE_CHECKING:
+    from hoso.process.lag import Ends
     from hoso.settings import Settings
 
 
@@ -23,25 +27,72 @@ def register(app: typer.Typer) -> None:
 
 def lag(
     partitions: Annotated[bool, typer.Option("--partitions", help="One line a partition.")] = False,
+    group: Group = None,
     json_: Json = False,
 ) -> None:
-    """How far each group is behind the log, in records and in seconds. Exit 1 when no group has read anything yet.
+    """How far each group is behind the log, in records and in seconds; waiting calls; held units; dead letters.
 
-    Example: hoso lag --partitions
+    With Kafka what the relay has not brought there is told on its own. Exit 1 when no group has read anything yet.
+
+    Example: hoso lag --partitions --group hoso.enrolment
     """
 
-    async def job(db: Any, _: Settings) -> list[dict[str, Any]]:
+    async def job(db: Any, known: Settings) -> dict[str, Any]:
         from hoso.process import lag as measured
 
-        look = measured.lag_by_partition if partitions else measured.lag
-        return await look(db, await world_now(db))
+        wanted = None if group is None else [group]
+        async with _ends(known) as ends:
+            rows = await measured.lag_by_partition(db, await world_now(db), wanted, ends)
+        rows = rows if partitions else measured.by_topic(rows)
+        return {
+            "groups": [row for row in rows if row["group"] != measured.RELAY],
+            "relay": [row for row in rows if row["group"] == measured.RELAY],
+            "lanes": await measured.lanes(db, wanted),
+            "stopped": await measured.stopped(db, wanted),
+        }
 
-    columns = (
-        ("group", "topic", "partition", "records", "seconds", "commit_age")
-        if partitions
-        else ("group", "topic", "records", "seconds")
-    )
-    listed(reading(job), columns, json_)
+    found = reading(job)
+    if json_:
+        as_json(found)
+    else:
+        _say_lag(found, partitions)
+    if not found["groups"] and not found["relay"]:
+        if not json_:
+            warn(text("nothing"))
+        negative()
+
+
+@contextlib.asynccontextmanager
+async def _ends(known: Settings) -> AsyncIterator[Ends | None]:
+    """What tells of Kafka's partitions, where there is Kafka."""
+    if known.log == "postgres":
+        yield None
+        return
+    from app.compose import broker_of
+    from hoso.kafka.lag import KafkaEnds
+
+    broker = broker_of(known)
+    assert broker is not None
+    ends = KafkaEnds(broker)
+    try:
+        yield ends
+    finally:
+        await ends.close()
+
+
+def _say_lag(found: dict[str, Any], partitions: bool) -> None:
+    columns = ("group", "topic", *(("partition",) if partitions else ()), "records", "seconds", "commit_age", "lag")
+    for half in ("groups", "relay"):
+        rows = [{**row, "lag": text(f"lag.state.{row['state']}")} for row in found[half]]
+        if rows:
+            table(rows, columns, text(f"lag.{half}"))
+            say()
+    if any(row["state"] == "unknown" for row in found["groups"]):
+        warn(text("lag.away"))
+    table(found["lanes"], ("lane", "calls", "oldest", "unsure"), text("status.lanes"))
+    say()
+    kafka = ("unpublished",) if found["relay"] else ()
+    table(found["stopped"], ("group", "held", "dead", *kafka), text("lag.stopped"))
 
 
 def status(
@@ -56,8 +107,9 @@ def status(
     """
 
     async def job(db: Any, known: Settings) -> dict[str, Any]:
-        from app import log_views
+        from app import log_views, stopped
         from app.disk import free_mib
+        from hoso.process.lag import lanes
         from services.ops import views
 
         return {
@@ -65,9 +117,9 @@ def status(
             "world": await world_now(db),
             "stages": await views.stages(db),
             "waiting": [{**row, "command": answer_command(row)} for row in await views.waiting(db, limit)],
-            "held": await log_views.held(db),
+            "held": await stopped.held(db),
             "dead_letters": await db.fetchval("select count(*) from log.dead"),
-            "lanes": await log_views.lanes(db),
+            "lanes": await lanes(db),
             "services": await log_views.members(db),
         }
 

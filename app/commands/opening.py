@@ -242,3 +242,16 @@ def read_uuid(given: str) -> UUID:
         return UUID(given)
     except ValueError as error:
         raise typer.BadParameter(text("id.bad", given=given)) from error
+
+
+def read_time(given: str | None) -> datetime | None:
+    """A time people typed; without a zone it is Vietnam's. Raises a usage error."""
+    from app.commands.showing import VIETNAM
+
+    if given is None:
+        return None
+    try:
+        found = datetime.fromisoformat(given)
+    except ValueError as error:
+        raise typer.BadParameter(text("time.bad", given=given)) from error
+    return found if found.tzinfo is not None else found.replace(tzinfo=VIETNAM)

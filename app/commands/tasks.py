@@ -114,6 +114,7 @@ def answer(
     async def job(own: House) -> Any:
         from app.answering import Desk
         from app.commands.heldunits import release_units
+        from app.stopped import Filter
         from app.tasks import one_task
         from hoso.runtime.failures import HosoError
 
@@ -126,7 +127,7 @@ def answer(
             if said not in found["answers"]:
                 raise HosoError(text("task.release"))
             group = found["detail"]["group"]
-            released = await release_units(own, actor, subject=found["unit"], group=group)
+            released = await release_units(own, actor, Filter(group=group), subject=found["unit"])
             if any(row["unsure"] for row in released):
                 raise HosoError(text("held.unsure", unit=found["unit"], group=group))
             return found

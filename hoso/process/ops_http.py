@@ -1,4 +1,4 @@
-"""/health and /metrics of one process, on loopback unless a token is set."""
+"""/health (also /healthz) and /metrics of one process, on loopback unless a token is set."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from prometheus_client import generate_latest
 
-from hoso.process.lag import measure
+from hoso.process.gauges import Gauges
+from hoso.process.lag import Ends
 from hoso.runtime.consumer import LOST
 from hoso.runtime.failures import SettingsError
 from hoso.runtime.kernel import Kernel
@@ -36,11 +37,14 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-async def serve(kernel: Kernel, address: str, token: str) -> tuple[web.AppRunner, str]:
-    """Serve until the runner is cleaned up; returns it and the real address. Raises SettingsError when it may or can not."""
+async def serve(kernel: Kernel, address: str, token: str, ends: Ends | None = None) -> tuple[web.AppRunner, str]:
+    """Serve until the runner is cleaned up; returns it and the real address. Raises SettingsError when it may or can not.
+
+    `ends`: with Kafka, what tells how far its partitions go."""
     host, port = split_address(address)
     if not is_loopback(host) and not token:
         raise SettingsError(f"HOSO_OPS={address} listens beyond this machine: set HOSO_OPS_TOKEN, or use 127.0.0.1")
+    gauges = Gauges(kernel.metrics.registry)
 
     def guarded(
         handler: Callable[[web.Request], Awaitable[web.Response]],
@@ -69,14 +73,20 @@ async def serve(kernel: Kernel, address: str, token: str) -> tuple[web.AppRunner
 
     async def metrics(_request: web.Request) -> web.Response:
         with contextlib.suppress(*LOST):
-            await measure(kernel)
+            await gauges.measure(kernel, ends)
         return web.Response(
             body=generate_latest(kernel.metrics.registry),
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
         )
 
     app = web.Application()
-    app.add_routes([web.get("/health", guarded(health)), web.get("/metrics", guarded(metrics))])
+    app.add_routes(
+        [
+            web.get("/health", guarded(health)),
+            web.get("/healthz", guarded(health)),
+            web.get("/metrics", guarded(metrics)),
+        ]
+    )
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:

@@ -74,7 +74,7 @@ class Batch(Generic[S]):
     steps: list[Because] = field(default_factory=list)
     holds: dict[UUID, Hold] = field(default_factory=dict)
     queued: list[Record] = field(default_factory=list)
-    dead: list[tuple[Record, str]] = field(default_factory=list)
+    dead: list[tuple[Record, Hold]] = field(default_factory=list)
 
 
 class Brake:
@@ -200,14 +200,14 @@ class Consumer(Generic[S]):
         for record in records:
             unit = record.subject
             if unit is None:
-                batch.dead.append((record, "no unit can be found in it"))
+                batch.dead.append((record, Hold("no-unit", f"no unit can be found in it ({record.type})")))
                 continue
             if unit in waiting:
                 batch.queued.append(record)
                 continue
             hold = refuse or self._handle(batch, record, unit)
             if hold is not None and record.topic.startswith(self._strangers):
-                batch.dead.append((record, hold.error))
+                batch.dead.append((record, hold))
             elif hold is not None:
                 batch.holds[unit] = hold
                 batch.queued.append(record)
@@ -259,16 +259,17 @@ class Consumer(Generic[S]):
                 group,
                 *columns([(r.subject, r.topic, r.part, r.off, r.type, r.tenant, r.body) for r in batch.queued]),
             )
-        for record, error in batch.dead:
+        for record, hold in batch.dead:
             self._metrics.dead.labels(group).inc()
             await tx.execute(
-                "insert into log.dead(id, grp, topic, part, off, reason, error, body, at) values ($1, $2, $3, $4, $5, 'no-unit', $6, $7, $8)",
+                "insert into log.dead(id, grp, topic, part, off, reason, error, body, at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
                 uuid7(),
                 group,
                 record.topic,
                 record.part,
                 record.off,
-                error,
+                hold.reason,
+                hold.error,
                 record.body,
                 record.at,
             )

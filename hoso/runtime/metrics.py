@@ -23,9 +23,3 @@ class Metrics:
         self.try_seconds = Histogram("hoso_call_try_seconds", "Time of one try", ["lane"], registry=r)
         self.circuit_open = Gauge("hoso_lane_circuit_open", "1 while a lane's circuit is open", ["lane"], registry=r)
         self.timers = Counter("hoso_timers_rung", "Timers that came back as events", ["group"], registry=r)
-        self.lag_records = Gauge("hoso_lag_records", "Records not yet handled", ["group", "topic"], registry=r)
-        self.lag_seconds = Gauge(
-            "hoso_lag_seconds", "Age of the oldest record not yet handled", ["group", "topic"], registry=r
-        )
-        self.waiting = Gauge("hoso_calls_waiting_seconds", "Age of the oldest call that is due", ["lane"], registry=r)
-        self.held_units = Gauge("hoso_held_units", "Units held now", ["group"], registry=r)

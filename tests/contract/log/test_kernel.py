@@ -258,7 +258,7 @@ async def test_lag_counts_records_and_the_age_of_the_oldest(stage: Database) -> 
         await said(stage, unit, [1])
     await admit(stage, (unit, Tell(Counted(n=2))), (unit, Tell(Counted(n=3))), now=then)
     async with stage.pool.acquire() as db:
-        (found,) = await lag(db, then + timedelta(seconds=90), GROUP)
+        (found,) = await lag(db, then + timedelta(seconds=90), [GROUP])
     assert (found["topic"], found["records"]) == (COUNTED.name, 2)
     assert 80 < found["seconds"] <= 91
 

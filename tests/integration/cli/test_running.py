@@ -20,7 +20,8 @@ async def test_a_service_runs_until_it_is_told_to_end(cli: Cli) -> None:
     assert [row["group"] for row in alive] == ["hoso.ops"]
     lag = await cli("lag", "--json")
     assert lag.status == 0
-    assert {row["records"] for row in lag.json} == {0}
+    assert {row["records"] for row in lag.json["groups"]} == {0}
+    assert lag.json["relay"] == []
     assert await running.stop() == 0
     assert (await cli("run", "nobody")).status == 2
 
