@@ -6,10 +6,10 @@ PY := $(VENV)/bin/python
 SHEET ?= examples/branches.xlsx
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: help demo test check bench chaos up clean docs install
+.PHONY: help demo test test-kafka check bench chaos up clean docs install
 
 help: ## what there is
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 10
 
 install: $(VENV)/installed ## the virtual environment
 
@@ -17,7 +17,7 @@ $(VENV)/installed: requirements-dev.lock pyproject.toml
 	@bash scripts/install.sh "$(PYTHON)"
 	@touch "$@"
 
-demo: install ## enrol a sheet in a made-up world (SHEET=other.xlsx for your own)
+demo: install ## enrol a sheet in a made-up world (SHEET=other.xlsx for your own; LOG=kafka over a real broker)
 	@"$(PY)" -m demo.run "$(SHEET)"
 
 test: install ## everything that proves behaviour; what .ci/run calls
@@ -26,6 +26,12 @@ test: install ## everything that proves behaviour; what .ci/run calls
 	@rm -rf var/scenarios
 	@SCENARIOS_RAN=var/scenarios "$(PY)" -m pytest -n 2 --dist loadfile tests/e2e tests/chaos --ignore tests/e2e/test_statements.py
 	@SCENARIOS_RAN=var/scenarios "$(PY)" -m pytest tests/e2e/test_statements.py
+
+test-kafka: install ## the scenarios and a short run with faults over a real Kafka
+	@bash scripts/test-tools.sh
+	@rm -rf var/scenarios
+	@LOG=kafka SCENARIOS_RAN=var/scenarios "$(PY)" -m pytest -n 2 --dist loadfile tests/e2e tests/chaos --ignore tests/e2e/test_statements.py
+	@LOG=kafka SCENARIOS_RAN=var/scenarios "$(PY)" -m pytest tests/e2e/test_statements.py
 
 check: install ## format, lint, types, architecture, size of the kernel
 	@"$(PY)" -m ruff check .
@@ -38,7 +44,7 @@ check: install ## format, lint, types, architecture, size of the kernel
 bench: install ## all benchmarks; figures go to benchmarks/RESULTS.md by hand
 	@for b in hops calls signing enrolments; do "$(PY)" -m benchmarks.$$b || exit 1; done
 
-chaos: install ## the long chaos run
+chaos: install ## the long chaos run (LOG=kafka: over a real Kafka)
 	@"$(PY)" -m tests.chaos --long
 
 up: install ## all services in a made-up world, kept running; its data is in var/up

@@ -119,7 +119,7 @@ async def judged(
             findings.faults += [f"asked twice for one signature: {one}" for one in doubles]
             shown = await branches(db, agency, api, handed)
             seen = seen_of(shown)
-            summary = summary_of(findings, seen, time.monotonic() - began)
+            summary = summary_of(findings, seen, time.monotonic() - began, world.log)
             mails = notices(world.folder / "post" / "post.db", world.folder / "notices")
             await report(db, agency, world.folder, [batch for batch, _ in handed], findings, say)
             report_statements(seen, say)
@@ -127,7 +127,7 @@ async def judged(
     return findings, summary
 
 
-def summary_of(f: Findings, seen: Mapping[str, Sequence[str]], seconds: float) -> dict[str, Any]:
+def summary_of(f: Findings, seen: Mapping[str, Sequence[str]], seconds: float, log: str) -> dict[str, Any]:
     """`summary.json`."""
     return {
         "rows": f.rows,
@@ -139,7 +139,7 @@ def summary_of(f: Findings, seen: Mapping[str, Sequence[str]], seconds: float) -
         "lost": len(f.lost),
         "filed_twice": len(f.filed_twice),
         "seconds": round(seconds, 1),
-        "log": "postgres",
+        "log": log,
         "statements": [number for number, shown in seen.items() if shown],
     }
 

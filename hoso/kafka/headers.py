@@ -49,6 +49,8 @@ def read(
     told = dict(headers)
     try:
         origin = Origin(told["hoso-source"].decode(), int(told["hoso-epoch"]), int(told["hoso-off"]))
+        if not (0 <= origin.off < 2**62 and 0 <= origin.epoch < 2**31 and len(origin.source) <= 64):
+            return None
         at = _ZERO + int(told["hoso-at"]) * _MICRO
         subject = UUID(key.decode()) if key else None
         type_, tenant = told["hoso-type"].decode(), told["hoso-tenant"].decode()

@@ -264,6 +264,7 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
             after = one.offset + 1
             if stranger:
                 fresh.append(self._of_stranger(one))
+                self._note_own(key, one)
                 continue
             told = headers.read(one.topic, one.partition, one.offset, one.key, one.value, one.headers)
             if told is None:
@@ -277,6 +278,12 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
             self._origins[key[0], key[1], one.offset] = origin
             fresh.append(record)
         return fresh, after
+
+    def _note_own(self, key: Partition, one: ConsumerRecord) -> None:
+        """What came through our own outbox counts for the lag; whether it is taken never hangs on a stranger's headers."""
+        told = headers.read(one.topic, one.partition, one.offset, one.key, one.value, one.headers)
+        if told is not None and told[1].source == self._source:
+            self._origins[key[0], key[1], one.offset] = told[1]
 
     def _of_stranger(self, one: ConsumerRecord) -> Record:
         return strangers.read(

@@ -24,7 +24,7 @@ import aiohttp
 import asyncpg
 import psutil
 
-from app.compose import SERVICES
+from app.compose import RELAY, SERVICES, prepare
 from app.house import House, house
 from app.world import jump
 from demo.judge import OPEN_STAGES, Findings, judge_everything, ledger
@@ -119,6 +119,8 @@ class Arena:
                     tenant.name, "chaos", ["submit", "read", "setup"], "chaos"
                 )
 
+        await prepare(self.world.settings(), self.url)  # the tenants' topics in Kafka, where this world has one
+
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[House]:
         """The database and the vault, for one look; waits while the database is away."""
@@ -146,7 +148,7 @@ class Arena:
 
     def pid(self, name: str) -> int:
         """The process of a service, of `hoso`, `post`, `simulator`, `postgres`, `mailbox` or an extra. Raises OSError, KeyError."""
-        if name in SERVICES:
+        if name in (*SERVICES, RELAY):
             return int(self.up()["services"][name]["pid"])
         if name == "postgres":
             return int((self.world.folder / "hoso/pg/data/postmaster.pid").read_text().split("\n")[0])
@@ -180,6 +182,8 @@ class Arena:
         if name == "hoso":
             (self.world.folder / "hoso/up.json").unlink(missing_ok=True)
             self.world.start_hoso()
+        elif name == "kafka":
+            self.world.start_broker()
         elif name == "simulator":
             (self.world.folder / "simulator/simulator.json").unlink(missing_ok=True)
             self.world.start_simulator(self._smtp, listen=f"127.0.0.1:{self._agency_port}")
@@ -209,7 +213,7 @@ class Arena:
         os.kill(self.pid(name), signal.SIGKILL)
         if process is not None:
             await asyncio.to_thread(process.wait, 10)
-            if name in ("hoso", "simulator", "post"):
+            if name in ("hoso", "simulator", "post", "kafka"):
                 await self.start_again(name)
 
     def extra(self, tag: str, service: str, broken: str = "") -> Path:

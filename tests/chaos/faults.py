@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.compose import SERVICES
+from app.compose import RELAY, SERVICES
 from tests.chaos.arena import AWAY, Arena
 from tests.chaos.sheets import Maker, sheets
 
+KAFKA = os.environ.get("LOG") == "kafka"
 LANES = (
     "intake-admit",
     "signer-sign",
@@ -35,6 +36,7 @@ POINTS = (
     *(f"{call}.{place}" for call in WRITES for place in ("before-write", "after-write", "after-answer")),
     *(f"{group}.{place}" for group in GROUPS for place in ("before-commit", "after-commit")),
     "mail.fetched", "mail.before-commit", "mail.after-commit", "mail.before-match-commit",
+    *(("relay.before-send", "relay.after-send") if KAFKA else ()),
 )  # fmt: skip
 """Every named point that an ordinary enrolment passes; a test looks for points in the code that are neither here nor in `BYWAYS`."""
 BYWAYS = (
@@ -80,7 +82,7 @@ def service_of(point: str) -> str:
     known = {"intake-admit": "intake", "signer-sign": "signer", "mail": "mail_watcher", "mail-watcher": "mail_watcher"}
     known |= {"intake-registry": "intake", "signer-await": "signer", "esign": "signer"}
     known |= {"notifier-webhook": "notifier", "notifier-mail": "notifier"}
-    return known.get(lane) or (lane if lane in GROUPS else "submitter")
+    return known.get(lane) or (lane if lane in (*GROUPS, RELAY) else "submitter")
 
 
 def in_pairs(seed: int) -> list[list[Fault]]:
@@ -92,6 +94,8 @@ def in_pairs(seed: int) -> list[list[Fault]]:
     for turn in range(2):
         for beside in (("submitter", "signer"), ("intake", "enrolment"), ("mail_watcher", "ops", "notifier")):
             rounds.append([Fault("kill", chosen[name][turn]) for name in beside])
+        if KAFKA:
+            rounds[-2].append(Fault("kill", ("relay.after-send", "relay.before-send")[turn]))
     return rounds
 
 
@@ -106,11 +110,13 @@ def at_points(names: Sequence[str], seed: int) -> list[Fault]:
 def blows(count: int, seed: int) -> list[Fault]:
     """Random ones over all processes; each kind of process at least once when there is room."""
     chance = random.Random(seed)
-    sure = [Fault("kill", t, False) for t in ("postgres", "backend", "hoso", "simulator", "post", "mailbox")]
+    others = ("postgres", "backend", "hoso", "simulator", "post", "mailbox", *(("kafka",) if KAFKA else ()))
+    served = (*SERVICES, *((RELAY,) if KAFKA else ()))
+    sure = [Fault("kill", target, False) for target in reversed(others)]
     made = sure[: count // 2]
     while len(made) < count:
-        target = chance.choice([*SERVICES, *SERVICES, "postgres", "backend", "hoso", "simulator", "post", "mailbox"])
-        kind = chance.choice(("kill", "kill", "kill", "nap", "stop")) if target in SERVICES else "kill"
+        target = chance.choice([*served, *served, *others])
+        kind = chance.choice(("kill", "kill", "kill", "nap", "stop")) if target in served else "kill"
         made.append(Fault(kind, target, False))
     chance.shuffle(made)
     return made
