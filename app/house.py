@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 
 from app.gathered import GatheredVault
-from hoso.process.embedded import EmbeddedServer
+from hoso.process.embedded import EmbeddedServer, archiving
 from hoso.runtime.failures import SettingsError
 from hoso.runtime.steps import Service
 from hoso.settings import Settings
@@ -36,6 +36,12 @@ class House:
     registry: PostgresUnitRegistry
     clock: asyncpg.Pool | None
     """Where the world's clock is kept, when that is another database."""
+
+
+def embedded_server(settings: Settings) -> EmbeddedServer | None:
+    """The server below `HOSO_VAR` with the settings it is always started with; None when the database is somebody's server."""
+    folder = settings.database_folder
+    return None if folder is None else EmbeddedServer(folder, settings=archiving(settings.wal_archive))
 
 
 def database_url(settings: Settings) -> str:

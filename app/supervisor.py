@@ -27,10 +27,9 @@ import asyncpg
 
 from app.compose import BRAKED, connector, prepare
 from app.disk import LOW_MIB, REFUSE_MIB, free_mib
-from app.house import database_url, key_ring
+from app.house import database_url, embedded_server, key_ring
 from app.leftovers import end_leftovers
 from hoso.process import logs
-from hoso.process.embedded import EmbeddedServer
 from hoso.runtime.failures import HosoError
 from hoso.settings import Settings
 from hoso.store.postgres import redacted
@@ -67,8 +66,7 @@ class Supervisor:
         self._say = say
         self._children = [Child(name) for name in services]
         self._stopping = asyncio.Event()
-        folder = settings.database_folder
-        self._server = EmbeddedServer(folder) if folder is not None else None
+        self._server = embedded_server(settings)
         self._url = database_url(settings)
         self._failed: str | None = None
         self._terminal = sys.stderr.isatty()

@@ -55,6 +55,11 @@ class Settings(BaseSettings):
     kafka_key: Path | None = Field(default=None, description="PEM file of its key.")
     kafka_user: str = Field(default="", description="User of `kafka+sasl-ssl://` (SCRAM-SHA-512).")
     kafka_password_file: Path | None = Field(default=None, description="File with that user's password.")
+    wal_archive: Path | None = Field(
+        default=None,
+        description="Folder where the embedded database keeps its write-ahead log for `hoso restore`, best on another disk (docs/backup.md): at most a "
+        "minute behind. Empty: none is kept, and a restore goes back to the backup itself. A server of yours archives by its own settings.",
+    )
     vault_database: str = Field(default="", description="URL of the vault's database. Empty: the same database.")
     registry_database: str = Field(
         default="", description="URL of the unit registry's database. Empty: the same database."

@@ -225,14 +225,15 @@ class Gateway:
             query.get(name, "") for name in ("unit_code", "procedure", "sha256", "key", "tax_code")
         )
         owner = tax_code if procedure == FIRST else unit_code
-        if not owner or not procedure or not (sha256 or key):
-            needed = "unit_code (of procedure 604 tax_code instead), procedure, and sha256 or key are needed"
+        if not owner or not procedure:
+            needed = "unit_code (of procedure 604 tax_code instead) and procedure are needed"
             return await self._answer(request, reply_json({"error": needed}, 400))
         column, value = ("sha256", sha256.lower()) if sha256 else ("idempotency_key", key)
+        which = f"and {column} = ?" if value else ""  # without either: all of them
         rows = self._store.rows(
             f"select * from filings where {'tax_code' if procedure == FIRST else 'unit_code'} = ? and procedure = ? "
-            f"and {column} = ? order by rowid",
-            (owner, procedure, value),
+            f"{which} order by rowid",
+            (owner, procedure, *([value] if value else ())),
         )
         now = self._clock.now()
         body = replies.listing(self._notes.note(self._shown(row), now, with_steps=False) for row in rows)

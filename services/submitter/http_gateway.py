@@ -104,7 +104,9 @@ class HttpAgencyGateway:
             ) from None  # the agency may repeat the code; an event never does
 
     async def find(self, dossier: Dossier, key: str) -> Sequence[Receipt]:
-        query = {"unit_code": dossier.unit_code, "procedure": dossier.procedure, "sha256": dossier.sha256}
+        query = {"unit_code": dossier.unit_code, "procedure": dossier.procedure}
+        if dossier.sha256:
+            query["sha256"] = dossier.sha256
         if not dossier.unit_code:
             query["tax_code"] = dossier.tax_code
         return [receipt(node) for node in listed(await self._read("/v1/dossiers", query))]

@@ -192,6 +192,27 @@ class PostgresFilings:
         except (*AWAY, HosoError) as error:
             log.warning("evidence of a disbelieved reply could not be kept", extra={"error": repr(error)})
 
+    async def known_until(self) -> datetime | None:
+        found: datetime | None = await self._pool.fetchval("select min(known_until) from log.recovery")
+        return found
+
+    async def strangers(self, filings: Sequence[tuple[str, str]]) -> set[str]:
+        rows = await self._pool.fetch(
+            "select t from unnest($1::text[], $2::text[]) as g(t, s) where not exists "
+            "(select 1 from submitter.filing f where f.transaction = t or f.sha256 = s)",
+            [transaction for transaction, _ in filings],
+            [sha256 for _, sha256 in filings],
+        )
+        return {row["t"] for row in rows}
+
+    async def found_again(self, dossier: UUID, attempt: int, sha256: str) -> None:
+        await self._pool.execute(
+            "update submitter.filing set found_again = true, sha256 = coalesce(nullif($3, ''), sha256) where (dossier, attempt) = ($1, $2)",
+            dossier,
+            attempt,
+            sha256,
+        )
+
     async def roster(self, unit: UUID) -> tuple[UUID | None, int] | None:
         row = await self._pool.fetchrow(
             "select document, employees from submitter.roster where unit = $1 and erased_at is null", unit

@@ -86,6 +86,8 @@ def receipt(node: etree._Element) -> Receipt:
         text("TTGDICH/MALOAI_HSO")[:MAX_NAME],
         names[4].lower(),
         _document(node.findtext("TAI_LIEU")),
+        unit_name=text("TTDVI/TEN_DVI")[:500],
+        filed_at=_time(text("TTGDICH/NGAY_GDICH")),
     )
 
 

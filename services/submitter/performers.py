@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from schemas.events import (
 )
 from services.submitter.asks import RepliesWanted
 from services.submitter.collecting import ReplyCollector
+from services.submitter.forgotten import first_since_restore, forgotten
 from services.submitter.gateway import PROCEDURES, AgencyGateway, Capabilities, Dossier, Receipt
 from services.submitter.handlers import key_of
 from services.submitter.ports import Disbelief, Filed, Filings, Vault, opened
@@ -53,7 +55,8 @@ class SubmitDossier:
         able = await self._gateway.capabilities()
         if not able.find:
             return self.give_up(ask, this, True, NO_FIND)
-        found = await self._gateway.find(await self._dossier(ask), key_of(ask))
+        dossier = await self._dossier(ask)
+        found = await self._gateway.find(dossier, key_of(ask))
         doubted = [receipt for receipt in found if receipt.doubt]
         for receipt in doubted:
             await self._filings.disbelieved(this.tenant, _disbelief(ask.enrolment, ask.dossier, ask.attempt, receipt))
@@ -64,6 +67,11 @@ class SubmitDossier:
             raise OutcomeUnknown(f"{NOT_BELIEVED}: {doubted[0].doubt}")
         if found:
             raise OutcomeUnknown("the agency calls it a duplicate and shows nothing that it repeats")
+        if first_since_restore(this):
+            repeats = partial(is_duplicate, self._rejections)
+            earlier = await forgotten(self._gateway, self._filings, ask, dossier, repeats)
+            if earlier is not None:
+                return steps_of(_wanted(ask, earlier, earlier.sha256), earlier, this.subject, able)
         return None
 
     def give_up(self, ask: FilingAsked, this: Try, reached: bool, error: str) -> Sequence[Step]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -59,6 +61,18 @@ class Filings(Protocol):
 
     async def disbelieved(self, tenant: str, told: Disbelief) -> None:
         """Count it, and keep the first few of an attempt as evidence. Never raises."""
+        ...
+
+    async def known_until(self) -> datetime | None:
+        """The world's time of the last event that a restored database knows; None when no restore is open (docs/backup.md)."""
+        ...
+
+    async def strangers(self, filings: Sequence[tuple[str, str]]) -> set[str]:
+        """Transactions of those (transaction, sha256) of which no filing of the ledger has either."""
+        ...
+
+    async def found_again(self, dossier: UUID, attempt: int, sha256: str) -> None:
+        """An attempt was filed before a restore, as these bytes."""
         ...
 
     async def roster(self, unit: UUID) -> tuple[UUID | None, int] | None:

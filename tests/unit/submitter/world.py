@@ -192,6 +192,19 @@ class FilingsByHand:
     ledger: Filed | None = None
     newest: tuple[UUID | None, int] | None = None
     doubts: list[Disbelief] = field(default_factory=list)
+    until: datetime | None = None
+    known: set[str] = field(default_factory=set)
+    """Transactions and SHA-256 of the ledger."""
+    again: list[tuple[UUID, int, str]] = field(default_factory=list)
+
+    async def known_until(self) -> datetime | None:
+        return self.until
+
+    async def strangers(self, filings: Sequence[tuple[str, str]]) -> set[str]:
+        return {transaction for transaction, sha in filings if not {transaction, sha} & self.known}
+
+    async def found_again(self, dossier: UUID, attempt: int, sha256: str) -> None:
+        self.again.append((dossier, attempt, sha256))
 
     async def filed(self, dossier: UUID, attempt: int) -> Filed | None:
         return self.ledger
