@@ -80,7 +80,7 @@ async def house(settings: Settings, name: str, *, size: int = 6) -> AsyncIterato
             pools.append(await open_pool(other, f"hoso-{name}", 4, "on") if other else None)
         others += [pool for pool in pools if pool is not None]
         vault = GatheredVault(pools[0] or db.quick, keys)
-        yield House(settings, db, vault, SetUp(db.pool, vault), PostgresUnitRegistry(pools[1]), pools[2])
+        yield House(settings, db, vault, SetUp(pools[1] or db.pool, vault), PostgresUnitRegistry(pools[1]), pools[2])
     finally:
         for extra in others:
             extra.terminate()

@@ -132,7 +132,7 @@ def keeper(own: House) -> Save:
 
     async def save(mailbox: Mailbox, consent: str) -> None:
         ref = await own.vault.put(mailbox.tenant, mailbox.id, "secret", consent.encode())
-        kept = await own.db.pool.fetchval(
+        kept = await own.set_up.pool.fetchval(
             "with old as (select id, secret from store.mailbox where id = $1 and not removed for update) "
             "update store.mailbox m set secret = $2 from old where m.id = old.id "
             "and (old.secret = $3 or old.secret = any($4)) returning old.secret",

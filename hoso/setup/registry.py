@@ -103,7 +103,7 @@ class SetUp:
     """The registry of what people set up."""
 
     def __init__(self, pool: asyncpg.Pool, vault: Vault) -> None:
-        self._pool = pool
+        self.pool = pool
         self._vault = vault
 
     async def _audit(self, tx: Any, actor: str, tenant: str | None, what: str, **detail: Any) -> None:
@@ -121,7 +121,7 @@ class SetUp:
         """Make a tenant and its request topic; again is harmless."""
         if not _TENANT.fullmatch(name):
             raise HosoError(f"'{name}' is no tenant name: lower-case letters, digits and hyphens, at most 40")
-        async with self._pool.acquire() as tx, tx.transaction():
+        async with self.pool.acquire() as tx, tx.transaction():
             await tx.execute(
                 "insert into store.tenant(name, title, actor) values ($1, $2, $3) "
                 "on conflict (name) do update set title = excluded.title, removed = false",
@@ -131,19 +131,19 @@ class SetUp:
             )
             await create_topics(tx, [topic_named(REQUESTS.name.replace("<tenant>", name))])
             await self._audit(tx, actor, name, "tenant.add", title=title)
-        await self._pool.execute("select pg_notify($1, 'topics')", Bell.CHANNEL)
+        await self.pool.execute("select pg_notify($1, 'topics')", Bell.CHANNEL)
 
     async def tenants(self) -> list[dict[str, Any]]:
         return [
             dict(r)
-            for r in await self._pool.fetch(
+            for r in await self.pool.fetch(
                 "select name, title, made_at from store.tenant where not removed order by name"
             )
         ]
 
     async def remove_tenant(self, name: str, actor: str) -> None:
         """Its keys are revoked and its mailboxes no longer read; what is under way goes on."""
-        async with self._pool.acquire() as tx, tx.transaction():
+        async with self.pool.acquire() as tx, tx.transaction():
             if not await tx.fetchval(
                 "update store.tenant set removed = true where name = $1 and not removed returning 1", name
             ):
@@ -168,7 +168,7 @@ class SetUp:
         if wrong:
             raise HosoError(f"no such scope: {', '.join(wrong)}; there are {', '.join(SCOPES)}")
         id_, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
-        async with self._pool.acquire() as tx, tx.transaction():
+        async with self.pool.acquire() as tx, tx.transaction():
             await self._must_be(tx, tenant)
             await tx.execute(
                 "insert into store.api_key(id, tenant, name, secret_sha256, scopes, actor) values ($1, $2, $3, $4, $5, $6)",
@@ -186,7 +186,7 @@ class SetUp:
         """Whose key this is; None when nobody's or revoked. Compares in constant time."""
         _, _, rest = token.partition("hoso_")
         id_, _, secret = rest.partition("_")
-        row = await self._pool.fetchrow(
+        row = await self.pool.fetchrow(
             "select k.tenant, k.name, k.scopes, k.secret_sha256 from store.api_key k join store.tenant t on t.name = k.tenant "
             "where k.id = $1 and k.revoked_at is null and not t.removed",
             id_,
@@ -199,14 +199,14 @@ class SetUp:
     async def keys(self, tenant: str | None) -> list[dict[str, Any]]:
         return [
             dict(r)
-            for r in await self._pool.fetch(
+            for r in await self.pool.fetch(
                 "select id, tenant, name, scopes, made_at from store.api_key where revoked_at is null and ($1::text is null or tenant = $1) order by made_at",
                 tenant,
             )
         ]
 
     async def remove_key(self, id_: str, actor: str, tenant: str | None = None) -> None:
-        async with self._pool.acquire() as tx, tx.transaction():
+        async with self.pool.acquire() as tx, tx.transaction():
             row = await tx.fetchrow(
                 "update store.api_key set revoked_at = now() where id = $1 and revoked_at is null "
                 "and ($2::text is null or tenant = $2) returning tenant",
@@ -228,7 +228,7 @@ class SetUp:
         if settings.tls == "none" and settings.host not in ("127.0.0.1", "::1", "localhost"):
             raise HosoError(f"{settings.host}: a mailbox without TLS is allowed on loopback only; use --tls implicit")
         in_use = HosoError(f"{address} cannot be declared here: the address is in use")
-        held = await self._pool.fetchrow(
+        held = await self.pool.fetchrow(
             "select id, tenant from store.mailbox where lower(address) = lower($1) and not removed", address
         )
         if held is not None and held["tenant"] != tenant:
@@ -236,7 +236,7 @@ class SetUp:
         id_ = held["id"] if held is not None else uuid7()
         secret = await self._vault.put(tenant, id_, "secret", password.encode())
         try:
-            async with self._pool.acquire() as tx, tx.transaction():
+            async with self.pool.acquire() as tx, tx.transaction():
                 await self._must_be(tx, tenant)
                 await tx.execute(
                     "insert into store.mailbox(id, tenant, address, contact_mode, settings, secret, actor) values ($1, $2, $3, $4, $5, $6, $7) "
@@ -256,18 +256,18 @@ class SetUp:
 
     async def mailboxes(self, tenant: str | None = None) -> list[Mailbox]:
         """Without passwords."""
-        rows = await self._pool.fetch(
+        rows = await self.pool.fetch(
             "select * from store.mailbox where not removed and ($1::text is null or tenant = $1) order by made_at",
             tenant,
         )
         return [_mailbox(r) for r in rows]
 
     async def mailbox_with_password(self, id_: UUID) -> Mailbox | None:
-        row = await self._pool.fetchrow("select * from store.mailbox where id = $1 and not removed", id_)
+        row = await self.pool.fetchrow("select * from store.mailbox where id = $1 and not removed", id_)
         return _mailbox(row, (await self._vault.get(row["secret"])).decode()) if row is not None else None
 
     async def remove_mailbox(self, address: str, actor: str, tenant: str | None = None) -> None:
-        async with self._pool.acquire() as tx, tx.transaction():
+        async with self.pool.acquire() as tx, tx.transaction():
             row = await tx.fetchrow(
                 "update store.mailbox set removed = true where lower(address) = lower($1) and not removed "
                 "and ($2::text is null or tenant = $2) returning id, tenant",
@@ -311,12 +311,12 @@ class SetUp:
         Raises UnusableCertificate, HosoError when there is no such tenant.
         """
         known = facts(certificate)
-        held = await self._pool.fetchval(
+        held = await self.pool.fetchval(
             "select id from store.profile where tenant = $1 and name = $2 and not removed", tenant, name
         )
         id_: UUID = held or uuid7()
         secret = await self._vault.put(tenant, id_, "secret", sealed)
-        async with self._pool.acquire() as tx, tx.transaction():
+        async with self.pool.acquire() as tx, tx.transaction():
             await self._must_be(tx, tenant)
             await tx.execute(
                 "insert into store.profile(id, tenant, name, backend, tax_codes, certificate, serial, issuer, subject, sha256, not_before, "
@@ -345,14 +345,14 @@ class SetUp:
 
     async def profiles(self, tenant: str | None = None) -> list[Profile]:
         """Without keys."""
-        rows = await self._pool.fetch(
+        rows = await self.pool.fetch(
             "select * from store.profile where not removed and ($1::text is null or tenant = $1) order by made_at",
             tenant,
         )
         return [_profile(r) for r in rows]
 
     async def profile_with_key(self, tenant: str, id_: UUID) -> Profile | None:
-        row = await self._pool.fetchrow(
+        row = await self.pool.fetchrow(
             "select * from store.profile where id = $1 and tenant = $2 and not removed", id_, tenant
         )
         return _profile(row, await self._vault.get(row["secret"])) if row is not None else None
@@ -372,7 +372,7 @@ class SetUp:
         )
 
     async def remove_profile(self, tenant: str, name: str, actor: str) -> None:
-        async with self._pool.acquire() as tx, tx.transaction():
+        async with self.pool.acquire() as tx, tx.transaction():
             row = await tx.fetchrow(
                 "update store.profile set removed = true where tenant = $1 and name = $2 and not removed returning id",
                 tenant,
