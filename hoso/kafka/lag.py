@@ -21,6 +21,8 @@ from hoso.process.lag import MISSING, NEVER_READ, OK, TRUNCATED, Behind, LogAway
 
 PATIENCE_S = 5.0
 """One look takes no longer."""
+ROUND_S = 1.0
+"""Nothing comes where only the marks of a stranger's transaction lie: their age is 0."""
 
 
 class KafkaEnds:
@@ -108,8 +110,8 @@ async def _stamps(
         client.assign(list(round_))
         for part, at in round_.items():
             client.seek(part, at)
-        left = set(round_)
-        while left:
+        left, until = set(round_), time.monotonic() + ROUND_S
+        while left and time.monotonic() < until:
             for part, records in (await client.getmany(timeout_ms=200)).items():
                 if part in left:
                     left.discard(part)
