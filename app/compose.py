@@ -402,13 +402,12 @@ def run(coroutine: Any) -> Any:
 async def _make_topics(broker: Broker, names: Sequence[str]) -> None:
     """Make the topics that Kafka does not have. What differs is left to `hoso topics apply`."""
     from hoso.kafka.admin import administered
-    from hoso.kafka.topics import Copies, wanted
-    from schemas.topics import topic_named
+    from hoso.kafka.topics import Copies, every
 
     async with administered(broker) as admin:
-        there = await admin.topics(names)
-        each = Copies.of(await admin.brokers())
-        await admin.make([wanted(topic_named(name), each) for name in sorted(names) if name not in there])
+        should = every(sorted(names), Copies.of(await admin.brokers()))
+        there = await admin.topics([topic.name for topic in should])
+        await admin.make([topic for topic in should if topic.name not in there])
 
 
 async def prepare(settings: Settings, url: str) -> list[str]:

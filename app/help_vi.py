@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from app import agent_sentences, esign_sentences, help_mails_vi, help_tasks_vi, log_sentences, sheet_sentences
+from app import (
+    agent_sentences,
+    esign_sentences,
+    help_backup_vi,
+    help_mails_vi,
+    help_tasks_vi,
+    log_sentences,
+    sheet_sentences,
+    topic_sentences,
+)
 
 
 def translate(command: Any, path: str = "") -> None:
@@ -73,11 +82,6 @@ COMMANDS: dict[str, str] = {
     "Kết quả chỉ để gợi ý: hãy đối chiếu tên và địa chỉ trước khi dùng mã.",
     "unit release": "Trả lại một mã đơn vị mà khách hàng nêu nhầm: ai nêu mã đó tiếp theo sẽ có nó.\n\n"
     "Chỉ khi đơn vị của mã không còn hồ sơ đăng ký đang mở và chưa từng nộp gì. Việc này được ghi lại.",
-    "topic": "Các chủ đề, và đưa yêu cầu lên chủ đề của khách hàng.",
-    "topic list": "Mọi chủ đề: số phần, số sự kiện, ai đọc, về điều gì.",
-    "topic publish": "Đưa yêu cầu lên chủ đề của khách hàng, như một hệ thống gửi. Các trường: hoso sheet "
-    "template --columns.\n\n"
-    "Cùng khoá yêu cầu là cùng một yêu cầu.",
     "clock": "Đồng hồ của thế giới. Chỉ môi trường test mới chỉnh được.",
     "clock show": "Giờ của thế giới, chạy nhanh bao nhiêu, và ai đã chỉnh.",
     "clock jump": "Cho cả thế giới nhảy tới: đồng hồ của hoso, các ngày của nhật ký, và đồng hồ của cơ quan "
@@ -91,8 +95,10 @@ COMMANDS: dict[str, str] = {
     "vault erase": "Xoá vĩnh viễn những gì két giữ của một đăng ký cho một mục đích: khoá của nó bị huỷ.",
     **agent_sentences.COMMANDS,
     **esign_sentences.COMMANDS,
+    **help_backup_vi.COMMANDS,
     **help_mails_vi.COMMANDS,
     **help_tasks_vi.COMMANDS,
+    **topic_sentences.COMMANDS,
     **log_sentences.COMMANDS,
     **sheet_sentences.COMMANDS,
 }
@@ -135,7 +141,6 @@ OPTIONS: dict[str, str] = {
     "Why, for the record.": "Vì sao, để ghi lại.",
     "The employer's tax code, 10 or 13 digits.": "Mã số thuế của đơn vị, 10 hoặc 13 chữ số.",
     "Part of the unit's name, to narrow the list.": "Một phần tên đơn vị, để thu hẹp danh sách.",
-    "enrolment.requests.TENANT; the tenant is the topic's.": "enrolment.requests.TENANT; khách hàng là của chủ đề.",
     'JSON: {"request": "…", "fields": {…}}, or a list of them.': 'JSON: {"request": "…", "fields": {…}}, '
     "hoặc một danh sách như vậy.",
     "2d, 25h, 90m, 30s, or a sum such as 1d12h.": "2d, 25h, 90m, 30s, hoặc tổng như 1d12h.",
@@ -149,8 +154,10 @@ OPTIONS: dict[str, str] = {
     "Do not ask.": "Không hỏi lại.",
     **agent_sentences.OPTIONS,
     **esign_sentences.OPTIONS,
+    **help_backup_vi.OPTIONS,
     **help_mails_vi.OPTIONS,
     **help_tasks_vi.OPTIONS,
     **log_sentences.OPTIONS,
     **sheet_sentences.OPTIONS,
+    **topic_sentences.OPTIONS,
 }

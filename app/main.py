@@ -13,6 +13,7 @@ import typer
 
 from app.commands import (
     agents,
+    backups,
     checklists,
     clocks,
     deadletters,
@@ -61,7 +62,7 @@ GROUPS = {
     "unit": units.app,
     "held": heldunits.held,
     "dead-letters": deadletters.dead,
-    "topic": topics.app,
+    "topics": topics.app,
     "clock": clocks.app,
     "vault": vaults.app,
     "webhook": webhooks.webhook,
@@ -83,7 +84,7 @@ def commands(chosen: Language) -> Any:
         75 the database cannot be reached.
         """
 
-    for register in (running.register, upkeep.register, looking.register, agents.register):
+    for register in (running.register, upkeep.register, backups.register, looking.register, agents.register):
         register(app)
     for name, group in GROUPS.items():
         app.add_typer(group, name=name)

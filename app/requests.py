@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pydantic import ValidationError
 
 from app.edge import GROUP
 from app.world import world_clock
+from hoso.kafka.strangers import subject_of
 from hoso.log.partitions import partition_of
 from hoso.log.port import Entry
 from hoso.log.postgres import append
@@ -48,13 +48,6 @@ def read_requests(topic: str, data: bytes, actor: str) -> tuple[str, list[EnrolU
     if not asks:
         raise HosoError("the file holds no request")
     return tenant, asks
-
-
-def subject_of(tenant: str, ask: EnrolUnit) -> UUID:
-    """The partition key of a request: the same unit of a tenant has the same, so its requests stay in order."""
-    code = "".join(ask.fields.get("unit_code", "").split()).upper()
-    key = code or " ".join(ask.fields.get("branch_id", "").split()) or ask.request
-    return uuid5(uuid5(NAMESPACE_URL, f"hoso:tenant:{tenant}"), key)
 
 
 async def append_requests(

@@ -142,8 +142,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "status.dead": ("Thư chết: {count}", "Dead letters: {count}"),
     "status.nobody": ("Không có dịch vụ nào đang chạy; chạy `hoso up`.", "No service is alive; run `hoso up`."),
-    # --- topics, clock, vault, mail ---
-    "topic.published": ("Đã đưa {count} yêu cầu lên {topic}.", "{count} requests are on {topic}."),
+    # --- clock, vault, mail ---
     "clock.show": ("Giờ của thế giới: {world}, nhanh gấp {rate}.", "The world's time: {world}, going at {rate}."),
     "clock.production": (
         "đồng hồ chỉ chỉnh được trong môi trường test; trong production nó là giờ thật",

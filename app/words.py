@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.agent_sentences import AGENT_SENTENCES
+from app.backup_sentences import BACKUP_SENTENCES
 from app.esign_sentences import ESIGN_SENTENCES
 from app.log_sentences import LOG_SENTENCES
 from app.sentences import SENTENCES
 from app.sheet_sentences import SHEET_SENTENCES
 from app.task_sentences import TASK_SENTENCES
+from app.topic_sentences import TOPIC_SENTENCES
 from services.notifier.english import CAUSES_EN
 from services.notifier.words import STAGES
 
@@ -157,8 +159,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "file.exists": ("tệp {file} đã có; chọn tên khác", "{file} exists already; choose another name"),
     **SENTENCES,
     **AGENT_SENTENCES,
+    **BACKUP_SENTENCES,
     **ESIGN_SENTENCES,
     **LOG_SENTENCES,
     **SHEET_SENTENCES,
     **TASK_SENTENCES,
+    **TOPIC_SENTENCES,
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from schemas import events as e
 from schemas.envelope import Fact
@@ -26,6 +27,8 @@ class Topic:
     about: str
     partitions: int = PARTITIONS
     retention_days: int = 14
+    cleanup: Literal["delete", "compact"] = "delete"
+    """What Kafka does with old records; no topic of ours is compacted, for every event counts, not only a unit's last one."""
     public: bool = False
     strangers: bool = False
     """Others write here: what cannot be handled is a dead letter, for no unit of ours waits behind it."""
@@ -153,6 +156,12 @@ def topic_named(name: str) -> Topic:
         if topic.name == name:
             return topic
     raise KeyError(name)
+
+
+def tenant_of(topic: str) -> str:
+    """The tenant a request topic belongs to; empty for every other topic."""
+    prefix = REQUESTS.name.removesuffix("<tenant>")
+    return topic.removeprefix(prefix) if topic.startswith(prefix) else ""
 
 
 def topics_read_by(group: str) -> tuple[Topic, ...]:

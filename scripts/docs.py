@@ -1,8 +1,9 @@
-"""Writes the pages that are made from the code: docs/statements.md, docs/states.md and docs/tasks.md. `make docs` calls it."""
+"""Writes the pages that are made from the code: docs/statements.md, docs/states.md, docs/tasks.md,
+docs/schemas/ and docs/asyncapi.yaml. `make docs` calls it; a breaking change to an event stops it."""
 
 from __future__ import annotations
 
-from scripts import states, tasks
+from scripts import compatibility, published, states, tasks
 from tests.e2e import statements
 
 
@@ -10,6 +11,8 @@ def main() -> None:
     """Write them."""
     (statements.ROOT / "docs" / "statements.md").write_text(statements.markdown(), "utf-8")
     states.PAGE.write_text(states.markdown(), "utf-8")
+    compatibility.release()
+    published.write()
     tasks.PAGE.write_text(tasks.markdown(), "utf-8")
 
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # What the tests need beside Python: a real IMAP server, an independent signature verifier, a JDK, software tokens with a spy,
-# Maven and the jars of Apache Kafka.
+# Maven and the jars of Apache Kafka, the parser of AsyncAPI.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 needed=()
 command -v dovecot >/dev/null || [ -x /usr/sbin/dovecot ] || needed+=(dovecot-imapd dovecot-lmtpd)
 command -v xmlsec1 >/dev/null || needed+=(xmlsec1)
@@ -32,4 +33,13 @@ fi
 # Fetched here, so that no test waits for them; the tests of Kafka say what is missing.
 if [ -x .venv/bin/python ]; then
     .venv/bin/python -m demo.broker --fetch >/dev/null || true
+fi
+# The AsyncAPI parser: below the user's cache, named by its lock. Without node its test is skipped, in CI it fails.
+lock=tests/schemas/asyncapi/package-lock.json
+parser="${XDG_CACHE_HOME:-$HOME/.cache}/hoso/asyncapi-$(sha256sum "$lock" | cut -c1-16)"
+if [ ! -e "$parser/installed" ] && command -v npm >/dev/null; then
+    mkdir -p "$parser"
+    cp tests/schemas/asyncapi/package.json "$lock" "$parser/"
+    (cd "$parser" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null) && touch "$parser/installed" ||
+        echo "the AsyncAPI parser could not be installed" >&2
 fi

@@ -27,13 +27,18 @@ def add(
     Example: hoso tenant add acme --title "Tập đoàn ACME"
     """
 
-    async def job(own: House) -> None:
+    from schemas.topics import REQUESTS
+
+    async def job(own: House) -> bool:
         await own.set_up.add_tenant(name, title, actor)
         # Who reads the tenants' request topics finds the new one at once.
         await own.db.pool.execute("select pg_notify('hoso', 'topics')")
+        return own.settings.log != "postgres"
 
-    working(job)
+    with_kafka = working(job)
     say(text("tenant.added", name=name))
+    if with_kafka:
+        say(text("topic.apply-next", topic=REQUESTS.name.replace("<tenant>", name)))
 
 
 @app.command("list")

@@ -16,7 +16,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC
 from typing import Any
 from uuid import UUID
@@ -26,6 +26,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from hoso.kafka.connection import Broker, connected, quiet
+from hoso.kafka.topics import dlq_of
 from hoso.runtime.consumer import LOST
 from hoso.runtime.kernel import Kernel
 
@@ -40,12 +41,7 @@ _UNPUBLISHED = """
 select id, grp, topic, part, off, reason, error, body, failed_at from log.dead
 where published_at is null and not (topic || '.' || grp || '.dlq') = any($1) order by at, id limit $2
 """
-Attempts = Callable[[asyncpg.Connection, str, bytes], Any]
-
-
-def dlq_of(topic: str, group: str) -> str:
-    """Where the dead letters of a group that reads `topic` lie."""
-    return f"{topic}.{group}.dlq"
+Redrives = Callable[[Any, str, bytes], Awaitable[int]]
 
 
 def headers_of(row: Any, attempts: int) -> list[tuple[str, bytes]]:
@@ -79,7 +75,7 @@ def _trace(body: bytes) -> str:
 class DeadLetters:
     """Brings one database's dead letters to Kafka. Runs beside the relay; two at once only publish twice."""
 
-    def __init__(self, kernel: Kernel, broker: Broker, redrives: Attempts) -> None:
+    def __init__(self, kernel: Kernel, broker: Broker, redrives: Redrives) -> None:
         """`redrives(db, topic, body)`: how often such a letter was put back onto the log."""
         self._kernel = kernel
         self._broker = broker

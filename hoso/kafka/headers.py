@@ -54,7 +54,7 @@ def read(
         at = _ZERO + int(told["hoso-at"]) * _MICRO
         subject = UUID(key.decode()) if key else None
         type_, tenant = told["hoso-type"].decode(), told["hoso-tenant"].decode()
-    except (KeyError, ValueError, OverflowError):
+    except (KeyError, ValueError, OverflowError, AttributeError):  # a header may have no value at all
         return None
     return Record(topic, part, off, at, type_, subject, tenant, value or b""), origin
 

@@ -59,6 +59,7 @@ from schemas.events.requests import (
     EnrolmentRequested,
     EnrolUnit,
     PersonsAnswer,
+    RequestUnfit,
 )
 
 __all__ = [
@@ -91,6 +92,7 @@ __all__ = [
     "PersonsAnswer",
     "ReminderDue",
     "RequestRefused",
+    "RequestUnfit",
     "RosterAsked",
     "RosterFailed",
     "RosterFetched",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
+
+from pydantic import ConfigDict, WithJsonSchema
 
 from schemas.envelope import Fact
 from schemas.units import Change, UnitForm
@@ -19,11 +21,26 @@ class EnrolUnit(Fact):
 
     TYPE: ClassVar[str] = "vn.hoso.enrolment.request.v1"
 
-    request: Any = None
+    model_config = ConfigDict(json_schema_extra={"required": ["request", "fields"]})
+
+    request: Annotated[Any, WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 200})] = None
     """The producer's own key of the request, 1 to 200 characters; the same key again is the same request."""
-    fields: Any = None
+    fields: Annotated[
+        Any, WithJsonSchema({"type": "object", "additionalProperties": {"type": "string", "maxLength": 500}})
+    ] = None
     """Column key -> text of at most 500 characters, the columns of the sheet (`hoso sheet template --columns`)."""
-    actor: Any = "topic"
+    actor: Annotated[Any, WithJsonSchema({"type": "string", "maxLength": 200})] = "topic"
+
+
+class RequestUnfit(Fact):
+    """What came in by Kafka is no request that can be taken; intake answers it with `RequestRefused`.
+
+    Never written to a topic: hoso/kafka/strangers.py makes it of what others wrote there."""
+
+    TYPE: ClassVar[str] = "vn.hoso.enrolment.request-unfit.v1"
+
+    request: str
+    errors: tuple[str, ...]
 
 
 # --- enrolment.requested ------------------------------------------------------------------------------------------

@@ -15,7 +15,15 @@ from uuid import UUID
 
 from hoso.runtime.steps import Call, Step, Tell
 from schemas.envelope import Event
-from schemas.events import EnrolmentProgressed, EnrolUnit, RequestRefused, TurnAsked, TurnEnded, UnitCodeGranted
+from schemas.events import (
+    EnrolmentProgressed,
+    EnrolUnit,
+    RequestRefused,
+    RequestUnfit,
+    TurnAsked,
+    TurnEnded,
+    UnitCodeGranted,
+)
 from schemas.units import Stage
 from services.intake.turns import Asked
 
@@ -61,6 +69,8 @@ def handle(state: News, event: Event[Any], now: datetime) -> tuple[News, Sequenc
         if errors:
             return state, [Tell(RequestRefused(request=str(fact.request or "")[:200], errors=errors))]
         return state, [_asked(event, fact)]
+    if isinstance(fact, RequestUnfit):
+        return state, [Tell(RequestRefused(request=fact.request, errors=fact.errors))]
     if isinstance(fact, EnrolmentProgressed):
         if fact.stage is Stage.REFUSED_REQUEST:
             refusal = Refusal(event.tenant, fact.enrolment, fact.message or fact.cause or "")

@@ -116,7 +116,7 @@ class Scene:
         """Put a request for the branch onto its tenant's topic, as a producing system that speaks to the log would."""
         file = self.town.arena.world.folder / f"request-{uuid4()}.json"
         file.write_text(json.dumps({"request": str(uuid4()), "fields": branch.fields}, ensure_ascii=False), "utf-8")
-        status, said = await self.town.cli("topic", "publish", f"enrolment.requests.{branch.tenant}", str(file))
+        status, said = await self.town.cli("topics", "publish", f"enrolment.requests.{branch.tenant}", str(file))
         assert status == 0, said
         until = time.monotonic() + PATIENCE_S
         while not branch.enrolment:

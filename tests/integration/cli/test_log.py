@@ -103,10 +103,10 @@ async def test_requests_onto_a_topic(cli: Cli, db: Database, tmp_path: Path) -> 
         )
     )
     topic = "enrolment.requests.acme"
-    early = await cli("topic", "publish", topic, str(file))
+    early = await cli("topics", "publish", topic, str(file))
     assert (early.status, "hoso tenant add acme" in early.err) == (2, True)
     await cli("tenant", "add", "acme")
-    published = await cli("topic", "publish", topic, str(file), "--json")
+    published = await cli("topics", "publish", topic, str(file), "--json")
     assert published.status == 0, published.err
     subjects = [row["subject"] for row in published.json]
     assert subjects[0] == subjects[1] != subjects[2]
@@ -114,7 +114,7 @@ async def test_requests_onto_a_topic(cli: Cli, db: Database, tmp_path: Path) -> 
     events = [decode(row["type"], row["body"]) for row in rows]
     assert {event.data.request for event in events} == {"r0", "r1", "r2"}
     assert {(event.tenant, event.environment) for event in events} == {("acme", "test")}
-    listed = {row["topic"]: row for row in (await cli("topic", "list", "--json")).json}
+    listed = {row["topic"]: row for row in (await cli("topics", "list", "--json")).json}
     assert (listed[topic]["events"], listed[topic]["partitions"]) == (3, 8)
     assert listed["enrolment.requested"]["events"] == 0
     assert (await cli("lag")).status == 1  # nobody has read anything yet

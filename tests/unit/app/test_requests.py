@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from app.requests import read_requests, subject_of
+from app.requests import read_requests
+from hoso.kafka.strangers import subject_of
 from hoso.runtime.failures import HosoError
 
 TOPIC = "enrolment.requests.acme"
