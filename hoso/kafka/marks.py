@@ -1,0 +1,148 @@
+"""Which of Kafka's records are new to a group. Pure: no I/O.
+
+Kafka may give a record again but never out of order; so per source partition one number, the mark, tells what was seen: at
+or below it a record is dropped, the next one is taken, one beyond that is a gap and stops the service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from hoso.kafka import headers, strangers
+from hoso.kafka.headers import Origin
+from hoso.log.port import GapFound, Record
+from hoso.points import holds
+from hoso.runtime.outgoing import Environment
+
+Partition = tuple[str, int]
+
+
+class Mark(NamedTuple):
+    """The last event of a source that a group has taken."""
+
+    epoch: int
+    off: int
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the database says of one partition, all of one moment."""
+
+    kafka: int | None
+    """The Kafka offset to be read next; None: never read."""
+    off: int
+    """The same in the own database's log."""
+    marks: dict[str, Mark]
+    restores: Sequence[tuple[int, int]]
+    """Of the own database: (epoch, its first offset)."""
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """Where a group stands in one partition: as the database said when the reading was put there, moved on by what was committed
+    since. A partition that is given to us again gets a new one, so that what was read before is fenced by what was known then."""
+
+    kafka: int | None
+    off: int
+    """Both as in Known, and the fence compares both."""
+    next: int
+    """The Kafka offset the reading goes on at: behind what was dropped too."""
+    marks: dict[str, Mark] = field(default_factory=dict)
+    restores: Sequence[tuple[int, int]] = ()
+
+
+class Taken(NamedTuple):
+    """New records of one partition, and which event of which database each is."""
+
+    records: list[Record]
+    origins: dict[int, Origin]
+
+
+@dataclass(frozen=True, slots=True)
+class Sieve:
+    """Tells new records from seen ones, for one group that reads into one database."""
+
+    group: str
+    source: str
+    """Of the own database."""
+    patterns: Sequence[str]
+    """How the names of topics begin that strangers write to."""
+    environment: Environment
+    now: Callable[[], datetime]
+
+    def sift(self, key: Partition, place: Place, found: Sequence[Any]) -> Taken:
+        """The new ones among `found`; puts `place.next` behind all of them. Raises GapFound."""
+        taken = Taken([], {})
+        marks: dict[str, Mark] = {}
+        foreign = key[0].startswith(tuple(self.patterns))
+        for one in found:
+            if one.offset < place.next:
+                continue
+            told = headers.read(one.topic, one.partition, one.offset, one.key, one.value, one.headers)
+            if foreign:
+                taken.records.append(self._of_stranger(one))
+                # Our own outbox's count for the lag; whether a record is taken never hangs on a stranger's headers.
+                if told is not None and told[1].source == self.source:
+                    taken.origins[one.offset] = told[1]
+            elif told is None:
+                taken.records.append(
+                    headers.unmarked(one.topic, one.partition, one.offset, one.key, one.value, one.timestamp)
+                )
+            elif self._is_new(key, place, told[1], marks.get(told[1].source) or place.marks.get(told[1].source)):
+                marks[told[1].source] = Mark(told[1].epoch, told[1].off)
+                taken.origins[one.offset] = told[1]
+                taken.records.append(told[0])
+            place.next = one.offset + 1
+        return taken
+
+    def _is_new(self, key: Partition, place: Place, origin: Origin, mark: Mark | None) -> bool:
+        if not holds("mark"):
+            return True
+        if origin.source == self.source and any(
+            e > origin.epoch and first <= origin.off for e, first in place.restores
+        ):
+            return False  # the restore of this database took it back
+        if mark is None:
+            return True
+        if origin.epoch < mark.epoch or (origin.epoch == mark.epoch and origin.off <= mark.off):
+            return False
+        if origin.off > mark.off + 1:
+            raise GapFound(
+                f"{key[0]}/{key[1]}: {self.group} has to read {mark.off + 1} of {origin.source}, Kafka goes on at {origin.off}; "
+                "`hoso topics resend` fills a topic from the outbox"
+            )
+        return True
+
+    def _of_stranger(self, one: Any) -> Record:
+        return strangers.read(
+            one.topic,
+            one.partition,
+            one.offset,
+            one.value,
+            one.headers,
+            at=self.now(),
+            environment=self.environment,
+            stamp=one.timestamp,
+        )
+
+
+def placed(key: Partition, known: Known, begin: int, end: int, sieve: Sieve) -> Place:
+    """Where to read on, by what the database says and what Kafka has. Raises GapFound when Kafka has dropped what comes next.
+
+    Where Kafka ends before what was read, the topic was made anew or lost its end: it is read from its beginning, and the marks
+    tell what of it is new.
+    """
+    at = known.kafka
+    if at is not None and at < begin:
+        raise GapFound(
+            f"{key[0]}/{key[1]}: {sieve.group} has to read {at}, Kafka has dropped everything before {begin}"
+        )
+    place = Place(at, known.off, begin if at is None or at > end else at, dict(known.marks), known.restores)
+    mark = place.marks.get(sieve.source)
+    if known.off and (mark is None or mark.off < known.off - 1):  # read from the own database's log, not from Kafka
+        epoch = max((e for e, first in known.restores if first < known.off), default=0)
+        place.marks[sieve.source] = Mark(max(epoch, mark.epoch if mark else 0), known.off - 1)
+    return place
