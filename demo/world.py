@@ -121,7 +121,7 @@ class World:
 
     def start_broker(self) -> None:
         """Kafka, where this world's log is there. Does not wait: hoso does."""
-        if self.log == "kafka":
+        if self.log == "kafka" and "HOSO_LOG" not in self._given:
             self.start("kafka", "demo.broker", "--data", str(self.folder / "kafka"))
 
     def start_simulator(self, smtp_port: int, *, listen: str = "127.0.0.1:0") -> None:
@@ -166,7 +166,7 @@ class World:
             "HOSO_DKIM_RECORDS": str(self.folder / "dkim-records.json"),
             "HOSO_AGENCY_CERTIFICATES": str(self.folder / "simulator" / "agency-certificate.pem"),
             "HOSO_UNIT_DIRECTORY": gateway,
-            **({"HOSO_LOG": self._kafka()} if self.log == "kafka" else {}),
+            **({"HOSO_LOG": self._kafka()} if self.log == "kafka" and "HOSO_LOG" not in self._given else {}),
             **self._given,
         }
 

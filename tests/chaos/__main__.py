@@ -12,8 +12,8 @@ import json
 import sys
 from pathlib import Path
 
-from hoso.points import FENCES
 from tests.chaos.faults import POINTS
+from tests.chaos.fences import MARKS
 from tests.chaos.run import Plan, break_fence, chaos, say
 from tests.chaos.scenarios import rehearse
 
@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     make.add_argument(
         "--break",
         dest="fence",
-        choices=FENCES,
+        choices=MARKS,
         help="provoke a fence's situation with it and without it: green, then red",
     )
     make.add_argument(

@@ -27,6 +27,7 @@ import psutil
 from app.compose import RELAY, SERVICES, prepare
 from app.house import House, house
 from app.world import jump
+from demo.broker import Cluster
 from demo.judge import OPEN_STAGES, Findings, judge_everything, ledger
 from demo.keys import Authority
 from demo.world import World
@@ -63,7 +64,8 @@ def a_port() -> int:
 class Arena:
     """One world below a temporary folder, its tenants, and the ways to hurt it."""
 
-    def __init__(self, folder: Path, tenants: Sequence[Tenant], *, honour_keys: bool = False) -> None:
+    def __init__(self, folder: Path, tenants: Sequence[Tenant], *, honour_keys: bool = False, brokers: int = 0) -> None:
+        """`brokers`: so many Kafka nodes of the arena's own, each of which can be hurt; 0: what the variable LOG says."""
         self.points = folder / "points"
         self.tenants = list(tenants)
         self.pin = f"pin-{secrets.token_hex(8)}"
@@ -85,6 +87,7 @@ class Arena:
             },
             simulator=["--honour-keys"] if honour_keys else [],
         )
+        self.cluster = Cluster(folder / "kafka", brokers) if brokers else None
         self._agency_port = a_port()
         self._own: House | None = None
 
@@ -93,6 +96,10 @@ class Arena:
     async def start(self) -> None:
         """Mail host, agency, hoso, and what people set up."""
         self.points.mkdir(parents=True)
+        if self.cluster is not None:
+            self.cluster.start()
+            self.cluster.until_ready()
+            self.world.also(HOSO_LOG=f"kafka://{self.cluster.bootstrap}")
         self.rejections.write_text("{}")
         self.world.start_post([box for t in self.tenants for box in (t.mailbox, *t.mailboxes)])
         post = await self.world.until("post/post.json", "post")
@@ -134,6 +141,8 @@ class Arena:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process.pid, signal.SIGCONT)
         await asyncio.to_thread(self.world.end)
+        if self.cluster is not None:
+            self.cluster.stop(patience=0)
         if (self.world.folder / "hoso" / "pg").exists():
             from hoso.process.embedded import EmbeddedServer
 
@@ -458,14 +467,14 @@ async def _well(session: aiohttp.ClientSession, url: str) -> bool:
 
 @contextlib.asynccontextmanager
 async def arena(
-    tenants: Sequence[Tenant], *, keep: Path | None = None, honour_keys: bool = False
+    tenants: Sequence[Tenant], *, keep: Path | None = None, honour_keys: bool = False, brokers: int = 0
 ) -> AsyncIterator[Arena]:
     """An arena that has started; ended at the end whatever happens, its folder removed unless something failed.
 
     A folder that stays is named by `keep` (made when given) or a temporary one."""
     folder = keep or Path(tempfile.mkdtemp(prefix="hoso-chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
-    made = Arena(folder, tenants, honour_keys=honour_keys)
+    made = Arena(folder, tenants, honour_keys=honour_keys, brokers=brokers)
     try:
         await made.start()
         yield made

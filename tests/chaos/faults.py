@@ -18,6 +18,8 @@ from tests.chaos.arena import AWAY, Arena
 from tests.chaos.sheets import Maker, sheets
 
 KAFKA = os.environ.get("LOG") == "kafka"
+BROKERS = ("kafka", "broker")
+"""The world's single broker; one node of the arena's own cluster."""
 LANES = (
     "intake-admit",
     "signer-sign",
@@ -46,6 +48,10 @@ BYWAYS = (
 """Points on the other ways; scenarios pass there (`--scenarios`)."""
 BACK_S = 10.0
 """Services have to be at work again within this, counted from the death, the supervisor's kill, or SIGCONT."""
+BROKER_BACK_S = 30.0
+"""The same where a broker died: its partitions need another leader (6 s), a single one has to start again."""
+NAP_S = 30.0
+"""A broker that stands still for so long has lost its partitions and its place in the cluster."""
 DEAF_S = 10.0 + 4.0
 """A stopped process has to be killed by the supervisor within this: 10 s without an answer, and its own rounds."""
 
@@ -69,7 +75,8 @@ class Suffered:
 
     @property
     def bad(self) -> bool:
-        return self.back_s > BACK_S or bool(self.note)
+        bound = BROKER_BACK_S if self.fault.target in BROKERS else BACK_S
+        return self.back_s > bound or bool(self.note)
 
     def said(self) -> str:
         at = "at" if self.fault.point else "of"
@@ -107,10 +114,12 @@ def at_points(names: Sequence[str], seed: int) -> list[Fault]:
     return made
 
 
-def blows(count: int, seed: int) -> list[Fault]:
-    """Random ones over all processes; each kind of process at least once when there is room."""
+def blows(count: int, seed: int, broker: str = "kafka") -> list[Fault]:
+    """Random ones over all processes; each kind of process at least once when there is room.
+
+    `broker`: which kind of broker there is, where the log is Kafka."""
     chance = random.Random(seed)
-    others = ("postgres", "backend", "hoso", "simulator", "post", "mailbox", *(("kafka",) if KAFKA else ()))
+    others = ("postgres", "backend", "hoso", "simulator", "post", "mailbox", *((broker,) if KAFKA else ()))
     served = (*SERVICES, *((RELAY,) if KAFKA else ()))
     sure = [Fault("kill", target, False) for target in reversed(others)]
     made = sure[: count // 2]
@@ -119,6 +128,9 @@ def blows(count: int, seed: int) -> list[Fault]:
         kind = chance.choice(("kill", "kill", "kill", "nap", "stop")) if target in served else "kill"
         made.append(Fault(kind, target, False))
     chance.shuffle(made)
+    if KAFKA and broker == "broker":
+        made += [Fault("kill", broker, False), Fault("kill", broker, False), Fault("nap", broker, False)]
+        chance.shuffle(made)
     return made
 
 
@@ -132,6 +144,9 @@ class Surgeon:
 
     async def do(self, fault: Fault, patience: float) -> Suffered | None:
         """Do it. None when nobody passed the point within `patience` seconds."""
+        if fault.target == "broker":
+            await self._to_broker(fault)
+            return Suffered(fault, await self._arena.until_working())
         if fault.point:
             pid = await self._at_point(fault, patience)
             if pid is None:
@@ -149,6 +164,20 @@ class Surgeon:
         if not fault.point:
             back = max(back, await self._until_filed(time.monotonic() - back))
         return Suffered(fault, back, note)
+
+    async def _to_broker(self, fault: Fault) -> None:
+        """One node of three: killed and started again some seconds later, or stopped for as long."""
+        cluster = self._arena.cluster
+        assert cluster is not None
+        node = self._chance.choice(cluster.nodes).number
+        if fault.kind == "kill":
+            cluster.kill(node)
+            await asyncio.sleep(self._chance.uniform(1, 8))  # how long it is away is the fault itself
+            cluster.start(node)
+        else:
+            cluster.pause(node)
+            await asyncio.sleep(NAP_S)
+            cluster.resume(node)
 
     async def _until_filed(self, began: float) -> float:
         """Seconds since `began` until a row handed in now has been through every service up to the agency's door."""

@@ -20,7 +20,7 @@ from app.edge import announce
 from app.requests import append_requests, read_requests
 from demo.judge import Findings
 from tests.chaos.arena import AWAY, Arena, arena
-from tests.chaos.faults import POINTS, Fault, Suffered, Surgeon, at_points, blows, in_pairs, summary
+from tests.chaos.faults import KAFKA, POINTS, Fault, Suffered, Surgeon, at_points, blows, in_pairs, summary
 from tests.chaos.fences import MARKS, provoke
 from tests.chaos.sheets import Maker, Row, sheets, tenants
 
@@ -178,7 +178,7 @@ class Run:
         if self._plan.long or self._plan.points:
             faults = [
                 *at_points(named, self._plan.seed),
-                *blows(self._plan.blows or (44 if self._plan.long else 0), self._plan.seed),
+                *blows(self._plan.blows or (44 if self._plan.long else 0), self._plan.seed, self._broker()),
             ]
             chance.shuffle(faults)
             yield from ([fault] for fault in faults)
@@ -186,8 +186,11 @@ class Run:
         yield from in_pairs(self._plan.seed)
         yield [Fault("nap", chance.choice(POINTS))]
         yield [Fault("stop", "agency-submit.before-outcome")]
-        yield from ([fault] for fault in blows(self._plan.blows or 4, self._plan.seed))
+        yield from ([fault] for fault in blows(self._plan.blows or 4, self._plan.seed, self._broker()))
         yield [Fault("kill", "hoso", False)]
+
+    def _broker(self) -> str:
+        return "broker" if self._arena.cluster is not None else "kafka"
 
     async def _do(self, fault: Fault) -> None:
         for _ in range(4):
@@ -227,7 +230,7 @@ async def chaos(plan: Plan) -> Result:
     owners = tenants(3 if plan.long else 2)
     result = Result()
     with contextlib.suppress(Red):
-        async with arena(owners, keep=plan.keep) as world:
+        async with arena(owners, keep=plan.keep, brokers=3 if KAFKA and plan.long else 0) as world:
             result = await Run(world, plan, Maker(plan.seed, owners)).all()
             await _red(world, result.everything, "the world of this run")
     if plan.long:

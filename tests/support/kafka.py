@@ -16,7 +16,8 @@ from demo.broker_jars import missing
 MakeCluster = Callable[..., Cluster]
 
 
-def _needed() -> None:
+def needed() -> None:
+    """Skip where a broker cannot run; in CI fail."""
     if sentence := missing():
         if os.environ.get("CI") == "true":
             pytest.fail(sentence)
@@ -26,7 +27,7 @@ def _needed() -> None:
 @pytest.fixture(scope="session")
 def broker() -> Iterator[Cluster]:
     """One plain node, kept for the session: kill and pause others, from `kafka_cluster`. Topics need names of their own."""
-    _needed()
+    needed()
     folder = Path(tempfile.mkdtemp(prefix="hoso-test-kafka-"))
     own = Cluster(folder)
     try:
@@ -48,7 +49,7 @@ def kafka(broker: Cluster) -> str:
 def kafka_cluster() -> Iterator[MakeCluster]:
     """Makes clusters that a test has for itself: `kafka_cluster(nodes=3)`, `kafka_cluster(security=True, users={"relay": "…"})`; they
     take requests when it returns."""
-    _needed()
+    needed()
     made: list[Cluster] = []
 
     def make(nodes: int = 1, security: bool = False, users: Mapping[str, str] | None = None) -> Cluster:
