@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, KafkaTimeoutError, TopicAuthorizationFailedError
 
 from hoso.runtime.failures import HosoError, SettingsError
 
@@ -27,6 +27,18 @@ PROTOCOLS = {"kafka": "PLAINTEXT", "kafka+ssl": "SSL", "kafka+sasl-ssl": "SASL_S
 SESSION_MS = 6_000
 """A copy that is gone is noticed after so long; the broker's own floor."""
 FLOOD_S = 30.0
+LOGGERS = (
+    "aiokafka",
+    "aiokafka.conn",
+    "aiokafka.client",
+    "aiokafka.cluster",
+    "aiokafka.consumer.fetcher",
+    "aiokafka.consumer.group_coordinator",
+    "aiokafka.consumer.consumer",
+    "aiokafka.producer.sender",
+    "aiokafka.producer.producer",
+    "aiokafka.producer.message_accumulator",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +137,25 @@ async def connected(
     Raises HosoError when the broker answers and does not let us in, or when `most` seconds have passed.
     """
     pause, told, began = 0.2, 0.0, time.monotonic()
+    names = ",".join(broker.servers)
     heard = _Heard()
-    logging.getLogger("aiokafka").addHandler(heard)
+    for name in LOGGERS:  # before what keeps them from flooding: a filter of the parent does not see a child's records
+        logging.getLogger(name).filters.insert(0, heard)
     try:
         while drained is None or not drained.is_set():
+            heard.refused = ""
             try:
                 return await start()
-            except KafkaConnectionError as error:
-                names = ",".join(broker.servers)
+            except KafkaError as error:
+                if isinstance(error, TopicAuthorizationFailedError | GroupAuthorizationFailedError):
+                    raise
                 if heard.refused:
                     raise HosoError(
                         f"Kafka at {names} does not let us in ({heard.refused}): mend HOSO_KAFKA_USER, HOSO_KAFKA_PASSWORD_FILE, "
                         "HOSO_KAFKA_CA or the kind of HOSO_LOG (kafka://, kafka+ssl://, kafka+sasl-ssl://)"
                     ) from error
+                if not error.retriable and not isinstance(error, KafkaTimeoutError):
+                    raise HosoError(f"Kafka at {names} cannot be used ({error!r}): look at its log") from error
                 if most is not None and time.monotonic() - began > most:
                     raise HosoError(f"no Kafka answers at {names}; is it running, is HOSO_LOG right?") from error
                 if time.monotonic() - told > 60 or not told:
@@ -147,7 +165,8 @@ async def connected(
             pause = min(pause * 2, 5.0)
         return None
     finally:
-        logging.getLogger("aiokafka").removeHandler(heard)
+        for name in LOGGERS:
+            logging.getLogger(name).removeFilter(heard)
 
 
 async def _wait(drained: asyncio.Event | None, pause: float) -> None:
@@ -160,19 +179,20 @@ async def _wait(drained: asyncio.Event | None, pause: float) -> None:
         return
 
 
-class _Heard(logging.Handler):
+class _Heard(logging.Filter):
     """aiokafka tells why a log-in failed only in its log: this keeps that word."""
 
     SIGNS = ("Authentication", "SASL", "certificate", "SSL", "wrong version number", "handshake")
 
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__()
         self.refused = ""
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def filter(self, record: logging.LogRecord) -> bool:
         said = record.getMessage()
         if any(sign.lower() in said.lower() for sign in self.SIGNS):
             self.refused = said.rpartition(": ")[2].strip(". ")[:200] or said[:200]
+        return True
 
 
 class _Flood(logging.Filter):
@@ -193,12 +213,8 @@ class _Flood(logging.Filter):
 
 def quiet() -> None:
     """Keep aiokafka's loggers from flooding."""
-    for name in ("aiokafka", "aiokafka.conn", "aiokafka.client", "aiokafka.cluster", "aiokafka.consumer.fetcher",
-                 "aiokafka.consumer.group_coordinator", "aiokafka.producer.sender", "aiokafka.consumer.consumer"):  # fmt: skip
+    for name in LOGGERS:
         logger = logging.getLogger(name)
         if not any(isinstance(one, _Flood) for one in logger.filters):
             logger.addFilter(_Flood())
         logger.setLevel(logging.WARNING)
-
-
-__all__ = ["Broker", "KafkaError", "connected", "quiet"]

@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
+from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
@@ -54,7 +55,9 @@ class CannotSend(HosoError):
 class Relay:
     """One relay of one database."""
 
-    def __init__(self, kernel: Kernel, broker: Broker) -> None:
+    def __init__(self, kernel: Kernel, broker: Broker, *, patience_ms: int = 20_000) -> None:
+        """`patience_ms`: how long a record waits for a leader of its partition before the relay ends."""
+        self._patience_ms = patience_ms
         self._kernel = kernel
         self._db = kernel.db
         self._broker = broker
@@ -65,14 +68,11 @@ class Relay:
         self._there: set[str] = set()
         self._missed: dict[str, float] = {}
         """Topics that Kafka does not have: when that was said last."""
-        self.active_since: float | None = None
 
     async def run(self) -> None:
         """Until drained. Raises CannotSend, GapFound and HosoError."""
-        quiet()
         drained = self._kernel.drained
-        self._producer = await connected(self._start, self._broker, drained)
-        if self._producer is None:
+        if not await self.open():
             return
         try:
             while not drained.is_set():
@@ -81,12 +81,26 @@ class Relay:
                 if not drained.is_set():
                     await asyncio.sleep(0.2)
         finally:
+            await self.close()
+
+    async def open(self) -> bool:
+        """Wait for a broker and connect; False when drained meanwhile."""
+        quiet()
+        self._producer = await connected(self._start, self._broker, self._kernel.drained)
+        return self._producer is not None
+
+    async def close(self) -> None:
+        """Let go of the connection. Nothing is sent any more, also not what an error left behind in the client's buffers."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
             with contextlib.suppress(Exception):
-                await asyncio.wait_for(self._producer.stop(), 3)
+                await asyncio.wait_for(producer.client.close(), 1)
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(producer.stop(), 1)
 
     async def _start(self) -> AIOKafkaProducer:
         made = AIOKafkaProducer(
-            **self._broker.arguments(),
+            **self._broker.arguments() | {"request_timeout_ms": self._patience_ms},
             client_id=GROUP,
             acks="all",
             enable_idempotence=holds("idempotent"),
@@ -112,7 +126,7 @@ class Relay:
                 if drained.is_set():
                     return
             log.info("relaying", extra={"address": ",".join(self._broker.servers)})
-            await self._reload()
+            await self.reload()
             await self._turns(db)
         finally:
             db.terminate()
@@ -126,12 +140,13 @@ class Relay:
             if time.monotonic() - looked > 1.0:
                 looked = time.monotonic()
                 await lock.fetchval("select 1")  # the lock lives as long as this session
-                await self._reload()
+                await self.reload()
             if not moved:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(bell.wait(), 1.0)
 
-    async def _reload(self) -> None:
+    async def reload(self) -> None:
+        """Read anew where the relay stands, which topics there are, and what was restored."""
         async with self._db.quick.acquire() as db:
             self._source = str(await db.fetchval("select id from log.source"))
             await db.execute(
@@ -211,7 +226,7 @@ class Relay:
                     )
                     for r in records
                 ]
-                await asyncio.gather(*waiting)
+                await _acknowledged(waiting)
         except TimeoutError as error:
             raise CannotSend(
                 f"Kafka has acknowledged nothing for {STUCK_S:.0f} s; the relay ends and goes on from its position"
@@ -243,11 +258,21 @@ class Relay:
                 [last[k].at for k in keys],
             )
         if len(rows) != len(keys):
-            await self._reload()
+            await self.reload()
             return
         for key in keys:
             self._positions[key] = (last[key].off + 1, last[key].at)
         self._kernel.metrics.handled.labels(GROUP, "all").inc(len(records))
+
+
+async def _acknowledged(waiting: Sequence[asyncio.Future[Any]]) -> None:
+    """Wait for all, or raise the first error; nobody asks the others then."""
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_EXCEPTION)
+    for one in waiting:
+        one.add_done_callback(lambda done: done.cancelled() or done.exception())
+    for one in waiting:
+        if one.done():
+            one.result()
 
 
 def _said(error: KafkaError) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from hoso import points
 from hoso.log.postgres import create_topics
 from hoso.store.postgres import Database
 from schemas.topics import TOPIC_OF
+from tests.contract.log.on_kafka import on_kafka
 from tests.contract.log.stage import TOPICS
 
 
@@ -33,10 +34,14 @@ async def lay_out(db: Database) -> None:
 
 
 @pytest_asyncio.fixture
-async def stage(db: Database) -> Database:
-    """A database with the stage laid out."""
+async def stage(request: pytest.FixtureRequest, db: Database) -> AsyncIterator[Database]:
+    """A database with the stage laid out; with the parameter `kafka` its log goes through the session's broker."""
     await lay_out(db)
-    return db
+    if getattr(request, "param", "postgres") == "postgres":
+        yield db
+        return
+    async with on_kafka(db, request.getfixturevalue("kafka"), TOPICS) as own:
+        yield own
 
 
 @pytest.fixture

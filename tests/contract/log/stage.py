@@ -25,6 +25,7 @@ from hoso.store.postgres import Database
 from hoso.store.states import JsonStates
 from schemas.envelope import Event, Fact, decode
 from schemas.topics import Topic
+from tests.contract.log.on_kafka import KafkaStage, Reader
 from tests.support.waiting import eventually
 
 GROUP = "test.echo"
@@ -125,17 +126,38 @@ def consumer(
     metrics: Metrics | None = None,
 ) -> Consumer[Any]:
     """One member of the service's group, on a log of its own."""
-    events = events or PostgresLog(db.quick, own.group, own.topics, member or uuid7())
+    events = events or reader(db, own.group, own.topics, member)
     return Consumer(own, events, db, source(own.group), WorldClock(), metrics or Metrics(), limit=limit)
+
+
+def reader(db: Database, group: str = GROUP, topics: Sequence[Topic] = (COUNTED,), member: UUID | None = None) -> Any:
+    """The log of this stage as one member of a group reads it. Nobody told it of others: it reads all partitions."""
+    if isinstance(db, KafkaStage):
+        return db.reader(group, topics, member)
+    return PostgresLog(db.quick, group, topics, member or uuid7())
+
+
+async def ready(events: Any) -> bool:
+    """Wait until what was committed can be read; whether there is anything. PostgreSQL: at once, and only reading tells."""
+    while hasattr(events, "events"):
+        events = events.events
+    return await events.ready() if isinstance(events, Reader) else True
+
+
+async def turn(own: Consumer[Any]) -> int:
+    """One turn with what is there; how many records were handled."""
+    await ready(own._events)
+    return (await own.turn())[0]
 
 
 async def settle(own: Consumer[Any]) -> int:
     """Turn until there is nothing left; how many records were handled."""
     total = 0
     while True:
+        more = await ready(own._events)
         handled, _ = await own.turn()
         total += handled
-        if not handled:
+        if not handled and not (more and isinstance(own._db, KafkaStage)):
             return total
 
 

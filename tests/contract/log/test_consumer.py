@@ -14,7 +14,7 @@ import pytest
 
 from hoso.log.partitions import partition_of
 from hoso.log.port import Entry, EventLog, Record
-from hoso.log.postgres import PostgresLog, append
+from hoso.log.postgres import append
 from hoso.runtime.consumer import LOST, Braked, Consumer
 from hoso.runtime.ids import uuid7
 from hoso.runtime.metrics import Metrics
@@ -35,11 +35,16 @@ from tests.contract.log.stage import (
     count,
     echoes,
     held,
+    reader,
+    ready,
     service,
     settle,
     states,
+    turn,
 )
 from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.parametrize("stage", ["postgres", "kafka"], indirect=True)
 
 
 async def numbers(db: Database, unit: UUID) -> tuple[int, ...]:
@@ -106,7 +111,7 @@ class Fragile:
 
     db: Database
     place: str
-    events: PostgresLog
+    events: EventLog
     broken: bool = False
     places: list[str] = field(default_factory=list)
 
@@ -164,10 +169,10 @@ PLACES = (
 async def test_a_lost_connection_anywhere_leaves_one_effect(stage: Database, place: str, successor: str) -> None:
     unit = uuid7()
     await count(stage, unit, [1, 2])
-    fragile = Fragile(stage, place, PostgresLog(stage.quick, GROUP, [COUNTED], uuid7()))
+    fragile = Fragile(stage, place, reader(stage))
     own = consumer(stage, service(kept=fragile), events=fragile)
     with pytest.raises(LOST):
-        await own.turn()
+        await turn(own)
     assert fragile.broken
     committed = place == "after the commit"
     assert await positions(stage) == (2 if committed else 0)
@@ -184,11 +189,11 @@ async def test_a_lost_connection_anywhere_leaves_one_effect(stage: Database, pla
 async def test_a_commit_whose_answer_was_lost_is_fenced_when_it_is_not_read_again(stage: Database) -> None:
     unit = uuid7()
     await count(stage, unit, [1])
-    fragile = Fragile(stage, "after the commit", PostgresLog(stage.quick, GROUP, [COUNTED], uuid7()))
+    fragile = Fragile(stage, "after the commit", reader(stage))
     own = consumer(stage, service(kept=fragile), events=fragile)
     with pytest.raises(ConnectionResetError):
-        await own.turn()
-    assert (await own.turn())[0] == 0
+        await turn(own)
+    assert await turn(own) == 0
     assert await echoes(stage, unit) == [1]
 
 
@@ -225,11 +230,12 @@ class Pausing:
 async def zombie(db: Database, unit: UUID) -> Metrics:
     """One consumer reads and stands still, another handles the same, the first goes on."""
     await count(db, unit, [1, 2, 3])
-    asleep = Pausing(PostgresLog(db.quick, GROUP, [COUNTED], uuid7()))
+    asleep = Pausing(reader(db))
     metrics = Metrics()
+    await ready(asleep)
     first = asyncio.create_task(consumer(db, service(), events=asleep, metrics=metrics).turn())
     await asleep.has_read.wait()
-    assert (await consumer(db, service()).turn())[0] == 3
+    assert await turn(consumer(db, service())) == 3
     asleep.go_on.set()
     await first
     return metrics
@@ -269,6 +275,7 @@ async def test_two_members_at_once_on_all_partitions_do_everything_once(stage: D
 async def settle_patiently(db: Database, own: Consumer[Any]) -> None:
     """Turn until everything is handled, by whomever."""
     while await positions(db) < await db.pool.fetchval("select sum(next) from log.head where topic = $1", COUNTED.name):
+        await ready(own._events)
         await own.turn()
 
 
@@ -292,12 +299,12 @@ class Gated:
 async def test_two_members_never_decide_about_one_unit_at_once_also_on_two_topics(stage: Database) -> None:
     """While partitions change hands, one member may have a unit's events of one topic and another those of the next."""
     unit, gated = uuid7(), Gated()
-    await consumer(stage, service(topics=[COUNTED, NUDGED])).turn()
+    await settle(consumer(stage, service(topics=[COUNTED, NUDGED])))
     await count(stage, unit, [1])
-    first = asyncio.create_task(consumer(stage, service(topics=[COUNTED], kept=gated)).turn())
+    first = asyncio.create_task(turn(consumer(stage, service(topics=[COUNTED], kept=gated))))
     await gated.loaded.wait()
     await admit(stage, (unit, Tell(Nudged(n=2))))
-    second = asyncio.create_task(consumer(stage, service(topics=[NUDGED])).turn())
+    second = asyncio.create_task(turn(consumer(stage, service(topics=[NUDGED]))))
 
     async def waits_or_is_through() -> bool:
         return second.done() or await stage.pool.fetchval(
@@ -503,17 +510,16 @@ async def test_a_zombie_is_fenced_also_when_it_goes_record_by_record(stage: Data
     refusing = Refusing(unit, overtaken, "save")
     await count(stage, unit, [1, 2])
 
-    class Overtaken(PostgresLog):
+    class Overtaken(Pausing):
         async def fence(self, tx: Any, records: Sequence[Record]) -> None:
             if refusing.mended and len(records) == 1 and records[0].off == 1:
-                await consumer(stage, service(), limit=1).turn()
+                assert await turn(consumer(stage, service(), limit=1)) == 1
             await super().fence(tx, records)
 
-    metrics = Metrics()
-    own = consumer(
-        stage, service(kept=refusing), events=Overtaken(stage.quick, GROUP, [COUNTED], uuid7()), metrics=metrics
-    )
-    assert (await own.turn())[0] == 0
+    metrics, overtaken_log = Metrics(), Overtaken(reader(stage))
+    overtaken_log.go_on.set()
+    own = consumer(stage, service(kept=refusing), events=overtaken_log, metrics=metrics)
+    assert await turn(own) == 0
     assert fenced(metrics) == 1
     assert await echoes(stage, unit) == [1, 2]
 
@@ -528,7 +534,7 @@ async def test_a_full_database_holds_nobody(stage: Database) -> None:
     refusing = Refusing(unit, full, "save")
     own = consumer(stage, service(kept=refusing))
     with pytest.raises(asyncpg.DiskFullError):
-        await own.turn()
+        await turn(own)
     assert issubclass(asyncpg.DiskFullError, LOST), "so the loop waits and goes on"
     assert await held(stage) == {}
     refusing.mended = True
@@ -547,7 +553,7 @@ async def test_ten_units_with_one_error_stop_the_service_before_anything_of_the_
         await count(stage, uuid7(), [13])
     own = consumer(stage, service(handle))
     with pytest.raises(Braked, match="10 of 10 units within a minute: RuntimeError"):
-        await own.turn()
+        await turn(own)
     assert await held(stage) == {}
     assert await positions(stage) == 0
     handle.poison = set()
