@@ -105,9 +105,13 @@ class Arena:
         post = await self.world.until("post/post.json", "post")
         self.world.start_simulator(post["smtp"]["port"], listen=f"127.0.0.1:{self._agency_port}")
         await self.world.until("simulator/simulator.json", "simulator")
+        await self.start_hoso()
+        await self._set_up(post)
+
+    async def start_hoso(self) -> None:
+        """Every service, and its addresses."""
         self.world.start_hoso()
         await self.world.until("hoso/up.json", "hoso", 90)
-        await self._set_up(post)
 
     async def _set_up(self, post: Mapping[str, Any]) -> None:
         authority = Authority()
