@@ -10,7 +10,18 @@ import asyncio
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from hoso.process.lag import MISSING, NEVER_READ, RELAY, TRUNCATED, UNKNOWN, Ends, lag_by_partition, lanes, stopped
+from hoso.process.lag import (
+    MISSING,
+    NEVER_READ,
+    RELAY,
+    TRUNCATED,
+    UNKNOWN,
+    Ends,
+    lag_by_partition,
+    lanes,
+    oldest_snapshot,
+    stopped,
+)
 from hoso.runtime.kernel import Kernel
 
 LOOKS_ON = "hoso.ops"
@@ -52,6 +63,11 @@ class Gauges:
             "hoso_dead_letters_unpublished", "Dead letters that Kafka does not have yet", ["group"], registry=registry
         )
         self.kafka = Gauge("hoso_kafka_answers", "1 while Kafka answers what lag is", registry=registry)
+        self.snapshot = Gauge(
+            "hoso_database_oldest_snapshot_seconds",
+            "Age of the oldest transaction that keeps old rows",
+            registry=registry,
+        )
         self._looking = asyncio.Lock()
 
     async def measure(self, kernel: Kernel, ends: Ends | None) -> None:
@@ -62,6 +78,7 @@ class Gauges:
                 lag = await lag_by_partition(db, kernel.clock.now(), groups, ends)
                 calls = await lanes(db, groups)
                 rest = await stopped(db, groups)
+                self.snapshot.set(await oldest_snapshot(db))
             for gauge in (self.records, self.seconds, self.commit_age, self.never_read, self.truncated, self.missing,
                           self.waiting, self.calls, self.unsure, self.held, self.dead, self.unpublished):  # fmt: skip
                 gauge.clear()

@@ -185,3 +185,14 @@ async def stopped(db: Any, groups: Sequence[str] | None = None) -> list[dict[str
         _asked(groups),
     )
     return [dict(row) for row in rows]
+
+
+async def oldest_snapshot(db: Any) -> float:
+    """Seconds since the oldest transaction that keeps old rows alive began; 0 when there is none. It slows all hot rows down."""
+    return float(
+        await db.fetchval(
+            "select coalesce(extract(epoch from clock_timestamp() - min(xact_start)), 0)::float8 from pg_stat_activity "
+            "where datname = current_database() and backend_xmin is not null "
+            "and backend_type is distinct from 'autovacuum worker' and pid <> pg_backend_pid()"
+        )
+    )

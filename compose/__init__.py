@@ -1,0 +1,1 @@
+"""The deployment with containers, and the same without them (docs/compose.md)."""
