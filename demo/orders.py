@@ -86,7 +86,7 @@ def _filing_asked(seen: Seen, data: dict[str, Any]) -> None:
 
 def _expected(seen: Seen, data: dict[str, Any]) -> None:
     seen.after("FilingAsked", "MailExpected", data, *ATTEMPT)
-    seen.once("MailExpected", data, *ATTEMPT)
+    seen.once("MailExpected again after a restore" if data.get("filed_at") else "MailExpected", data, *ATTEMPT)
 
 
 def _received(seen: Seen, data: dict[str, Any]) -> None:
@@ -199,7 +199,7 @@ def _cancelled(seen: Seen, data: dict[str, Any]) -> None:
 
 def _progressed(seen: Seen, data: dict[str, Any]) -> None:
     stage = data["stage"]
-    if stage == "refused-request":
+    if stage == "refused-request" or data.get("refreshed"):
         return
     if stage == "enrolled":
         if not seen.activated:

@@ -9,10 +9,14 @@ import pytest
 import pytest_asyncio
 
 from tests.chaos.arena import Arena, arena
+from tests.chaos.faults import KAFKA
 from tests.chaos.fences import MARKS, provoke
 from tests.chaos.sheets import Maker, tenants
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(KAFKA, reason="the fences of the log are proved on both logs in tests/contract/log"),
+]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
