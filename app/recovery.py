@@ -47,7 +47,7 @@ async def open_recovery(tx: Any, actor: str, *, fence: bool = True) -> None:
         "insert into log.epoch(topic, part, epoch, first) select topic, part, epoch, next from log.head on conflict do nothing"
     )
     late = await tx.fetchval(_LATE)
-    await tx.execute("update log.call set give_up_at = give_up_at + greatest($1, interval '0')", late)
+    await tx.execute("update log.call set give_up_at = give_up_at + greatest($1::interval, interval '0')", late)
     await tx.execute(
         "update log.call set owner = null, unsure = true, looks = 0, deadline = coalesce(deadline, now()) where owner is not null"
     )
@@ -55,7 +55,7 @@ async def open_recovery(tx: Any, actor: str, *, fence: bool = True) -> None:
     if fence:
         await tx.execute(
             "insert into log.recovery(lane, since, known_until) "
-            "select unnest($1::text[]), now(), coalesce((select max(last_at) from log.head where last_at > '-infinity'), now() - $2) "
+            "select unnest($1::text[]), now(), coalesce((select max(last_at) from log.head where last_at > '-infinity'), now() - $2::interval) "
             "on conflict (lane) do update set since = excluded.since",
             list(DEEDS),
             late or timedelta(0),

@@ -192,7 +192,7 @@ def _recovered(known: Settings, server: EmbeddedServer, aside: Path | None, acto
 
     try:
         standing = wait_for(recover(server, known.environment, actor))
-    except HosoError:
+    except BaseException:
         shutil.rmtree(server.data, ignore_errors=True)
         if aside is not None:
             aside.rename(server.data)

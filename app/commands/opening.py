@@ -154,22 +154,20 @@ async def running_database(known: Settings, *, make: bool = False) -> AsyncItera
 
     `hoso up` cannot start meanwhile. `make`: also when there is none yet."""
     from app.failing import DatabaseAway
-    from app.house import database_url
-    from hoso.process.embedded import EmbeddedServer
+    from app.house import database_url, embedded_server
 
-    url, folder = database_url(known), known.database_folder
+    url, server = database_url(known), embedded_server(known)
     try:
         await (await connect(url)).close(timeout=2)
     except DatabaseAway:
-        if folder is None:
+        if server is None:
             raise
     else:
         yield url
         return
-    server = EmbeddedServer(folder)
     if not make and not (server.data / "PG_VERSION").exists():
         raise away(url)
-    with _up_lock(known.var):
+    with up_lock(known.var):
         if await asyncio.to_thread(server.leftover) is not None:
             raise away(url)  # it runs and does not answer: it is starting, or ending
         try:
@@ -180,7 +178,7 @@ async def running_database(known: Settings, *, make: bool = False) -> AsyncItera
 
 
 @contextlib.contextmanager
-def _up_lock(var: Path) -> Any:
+def up_lock(var: Path) -> Any:
     """The lock `hoso up` holds: whoever has it may start the embedded database."""
     from app.failing import DatabaseAway
 

@@ -31,6 +31,8 @@ class MailExpected(Fact):
     tax_code: str
     own_address: bool = False
     """True: no other enrolment has this contact address, so the address alone decides."""
+    filed_at: datetime | None = None
+    """Told again of an attempt that had been filed before a restore: mails may have come since then."""
 
 
 class MailNumbered(Fact):

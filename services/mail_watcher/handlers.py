@@ -42,8 +42,15 @@ def handle(state: Awaited, event: Event[Any], now: datetime) -> tuple[Awaited, S
 
 
 def _expect(state: Awaited, fact: MailExpected, unit: UUID, tenant: str, now: datetime) -> Awaited:
+    since = now if fact.filed_at is None else min(now, fact.filed_at)
     if any((known.dossier, known.attempt) == (fact.dossier, fact.attempt) for known in state.expectations):
-        return state
+        earlier = tuple(
+            replace(known, since=min(known.since, since))
+            if (known.dossier, known.attempt) == (fact.dossier, fact.attempt)
+            else known
+            for known in state.expectations
+        )
+        return replace(state, expectations=earlier)
     expected = Expectation(
         tenant=tenant,
         unit=unit,
@@ -58,6 +65,6 @@ def _expect(state: Awaited, fact: MailExpected, unit: UUID, tenant: str, now: da
         unit_name=fact.unit_name,
         tax_code=fact.tax_code,
         number=None,
-        since=now,
+        since=since,
     )
     return replace(state, expectations=(*state.expectations, expected))

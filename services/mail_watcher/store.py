@@ -251,8 +251,8 @@ _COLUMNS = (
 _UPSERT = f"""
 insert into mail_watcher.expectation as known
 select * from json_to_recordset($1::json) as given({_COLUMNS})
-on conflict (dossier, attempt) do update set number = excluded.number
-where known.number is distinct from excluded.number
+on conflict (dossier, attempt) do update set number = excluded.number, since = excluded.since
+where (known.number, known.since) is distinct from (excluded.number, excluded.since)
 returning dossier, attempt"""
 _LOOK_AGAIN = """
 with new as materialized (

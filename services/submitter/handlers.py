@@ -17,19 +17,7 @@ Ledger = tuple[FilingAsked, ...]
 def handle(ledger: Ledger, event: Event[Any], now: datetime) -> tuple[Ledger, Sequence[Step]]:
     match event.data:
         case FilingAsked() as ask:
-            expected = MailExpected(
-                enrolment=ask.enrolment,
-                dossier=ask.dossier,
-                attempt=ask.attempt,
-                kind=ask.kind,
-                mailbox=ask.mailbox,
-                contact=ask.contact,
-                unit_code=ask.unit_code,
-                unit_name=ask.unit_name,
-                tax_code=ask.tax_code,
-                own_address=ask.own_address,
-            )
-            return (*ledger, ask), [Tell(expected), Call("agency.submit", event.subject, key_of(ask), ask)]
+            return (*ledger, ask), [Tell(mail_of(ask)), Call("agency.submit", event.subject, key_of(ask), ask)]
         case ActivationAsked() as ask:
             return ledger, [Call("agency.activate", event.subject, f"activate:{ask.enrolment}:{ask.go}", ask)]
         case StatusAsked() as ask:
@@ -38,6 +26,23 @@ def handle(ledger: Ledger, event: Event[Any], now: datetime) -> tuple[Ledger, Se
         case RosterAsked() as ask:
             return ledger, [Call("agency.roster", event.subject, f"roster:{ask.enrolment}:{ask.go}", ask)]
     return ledger, []
+
+
+def mail_of(ask: FilingAsked, filed_at: datetime | None = None) -> MailExpected:
+    """The mail about this attempt, and since when it may have come."""
+    return MailExpected(
+        enrolment=ask.enrolment,
+        dossier=ask.dossier,
+        attempt=ask.attempt,
+        kind=ask.kind,
+        mailbox=ask.mailbox,
+        contact=ask.contact,
+        unit_code=ask.unit_code,
+        unit_name=ask.unit_name,
+        tax_code=ask.tax_code,
+        own_address=ask.own_address,
+        filed_at=filed_at,
+    )
 
 
 def key_of(ask: FilingAsked) -> str:

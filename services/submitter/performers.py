@@ -25,7 +25,7 @@ from services.submitter.asks import RepliesWanted
 from services.submitter.collecting import ReplyCollector
 from services.submitter.forgotten import first_since_restore, forgotten
 from services.submitter.gateway import PROCEDURES, AgencyGateway, Capabilities, Dossier, Receipt
-from services.submitter.handlers import key_of
+from services.submitter.handlers import key_of, mail_of
 from services.submitter.ports import Disbelief, Filed, Filings, Vault, opened
 
 NOT_BELIEVED = "Kết quả của cơ quan BHXH không được tin"
@@ -71,7 +71,8 @@ class SubmitDossier:
             repeats = partial(is_duplicate, self._rejections)
             earlier = await forgotten(self._gateway, self._filings, ask, dossier, repeats)
             if earlier is not None:
-                return steps_of(_wanted(ask, earlier, earlier.sha256), earlier, this.subject, able)
+                expected = Tell(mail_of(ask, earlier.filed_at or await self._filings.known_until()))
+                return [expected, *steps_of(_wanted(ask, earlier, earlier.sha256), earlier, this.subject, able)]
         return None
 
     def give_up(self, ask: FilingAsked, this: Try, reached: bool, error: str) -> Sequence[Step]:
