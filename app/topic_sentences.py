@@ -27,9 +27,9 @@ TOPIC_SENTENCES: dict[str, tuple[str, str]] = {
     "topic.altered": ("{topic}: {what} từ {now} thành {should}", "{topic}: {what} from {now} to {should}"),
     "topic.refused-partitions": (
         "chủ đề {topic} có {now} phần thay vì {should}: không sửa được, vì thứ tự của từng đơn vị sẽ mất; hãy xoá chủ đề ở Kafka, "
-        "chạy lại lệnh này, rồi `hoso topics resend {topic} --all`",
+        "rồi `hoso topics resend {topic} --all`, rồi chạy lại lệnh này",
         "topic {topic} has {now} partitions instead of {should}: that cannot be mended, for the order of each unit would be lost; "
-        "delete the topic in Kafka, run this again, then `hoso topics resend {topic} --all`",
+        "delete the topic in Kafka, then `hoso topics resend {topic} --all`, then run this again",
     ),
     "topic.refused-copies": (
         "chủ đề {topic} có {now} bản sao thay vì {should}: hoso không chuyển bản sao; dùng kafka-reassign-partitions.sh, "
@@ -42,8 +42,9 @@ TOPIC_SENTENCES: dict[str, tuple[str, str]] = {
         "topic {topic}: {what} from {now} to {should} may lose events; add --yes if that is what you want",
     ),
     "topic.resent": (
-        "{topic}: relay gửi lại {count} sự kiện từ hộp gửi; bên đọc bỏ qua những gì đã thấy.",
-        "{topic}: the relay sends {count} events again from the outbox; readers drop what they have seen.",
+        "{topic}: khi chạy lại, relay gửi lại {count} sự kiện từ hộp gửi; bên đọc bỏ qua những gì đã thấy. Trước đó: hoso topics apply.",
+        "{topic}: when the relay is started it sends {count} events again from the outbox; readers drop what they have seen. "
+        "Before that: hoso topics apply.",
     ),
     "topic.lost": (
         "{topic}/{part}: nhóm {group} chưa thấy các sự kiện {off}–{last}, và hộp gửi không còn giữ chúng: nhóm sẽ dừng ở đó.",
@@ -68,7 +69,7 @@ COMMANDS: dict[str, str] = {
     "Số phần và số bản sao không bao giờ được đổi: bị từ chối, mã kết thúc 2.",
     "topics acls": "Ai cần quyền gì trong Kafka: dịch vụ theo nhóm, hệ thống gửi theo khách hàng. Chỉ cấp, không thu hồi.",
     "topics resend": "Lấp lại một chủ đề của Kafka từ hộp gửi, sau khi nó bị xoá hay bị mất. Bên đọc bỏ qua những gì đã thấy.\n\n"
-    "Relay làm việc đó, từ bây giờ. Lập chủ đề trước: hoso topics apply.",
+    "Relay làm việc đó khi được chạy lại. Dừng relay, chạy lệnh này, rồi hoso topics apply, rồi chạy lại relay.",
     "topics publish": "Đưa yêu cầu lên chủ đề của khách hàng, như một hệ thống gửi. Các trường: hoso sheet template --columns.\n\n"
     "Cùng khoá yêu cầu là cùng một yêu cầu.",
 }

@@ -259,21 +259,25 @@ def resend(
 ) -> None:
     """Fill a topic of Kafka again from the outbox, after it was deleted or emptied. Readers drop what they have seen.
 
-    The relay does it, from now on. Make the topic first: hoso topics apply.
+    The relay does it when it is started again. Stop it, run this, then hoso topics apply, then start the relay.
 
     Example: hoso topics resend agency.replied --all
     """
-    _kafka()
+    broker = _kafka()
     if all_ == (start is not None):
         raise typer.BadParameter(text("topic.from"))
 
     async def job(own: House) -> tuple[list[Any], list[Any]]:
         from app.edge import announce
-        from hoso.kafka.resend import lost
+        from hoso.kafka.resend import begins, lost, must_begin_before
         from hoso.kafka.resend import resend as put_back
 
         async with own.db.pool.acquire() as tx, tx.transaction():
             rows = await put_back(tx, topic, start or 0)
+            source = str(await tx.fetchval("select id from log.source"))
+            must_begin_before(
+                topic, rows, await begins(broker, topic, [row.part for row in rows if row.events], source)
+            )
             events = sum(row.events for row in rows)
             await audit(tx, actor, None, "topic.resend", topic=topic, start=start or 0, events=events)
             gone = await lost(tx, topic)

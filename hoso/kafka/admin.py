@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -94,6 +95,10 @@ class Admin:
 @contextlib.asynccontextmanager
 async def administered(broker: Broker) -> AsyncIterator[Admin]:
     """An admin's connection for one command. Raises HosoError when no broker answers within 10 s."""
+    for name in ("aiokafka", "hoso.kafka"):  # a command says one sentence itself; where logs are kept, they still are
+        logger = logging.getLogger(name)
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())
     client: Any = None
 
     async def start() -> bool:

@@ -21,7 +21,6 @@ from datetime import UTC
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 

@@ -1,17 +1,28 @@
 """Fills a topic of Kafka again from the outbox: after it was deleted, emptied, or lost with its disks.
 
-The relay's position goes back; it finds that out when it moves it, reads anew and sends from there. Consumers drop by their
-marks what they have seen. A topic made anew counts from 0, so all groups read it from its beginning: whoever calls this rings
-"topics" afterwards, and they look where they are anew.
+The relay's position goes back and it sends from there when it is started again; consumers drop by their marks what they have
+seen. A topic made anew counts from 0, so all groups read it from its beginning: whoever calls this rings "topics" afterwards, and
+they look where they are anew. Two things would break the order for good, so both are refused:
+
+* a relay that runs: what it has in flight would reach the new topic before what is sent again
+* a topic that already begins with a later event: a reader would take that for the beginning
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from hoso.kafka import headers
+from hoso.kafka.connection import Broker
 from hoso.runtime.failures import HosoError
 
 RELAY = "hoso.relay"
+PATIENCE_S = 60.0
 
 
 class Resent(NamedTuple):
@@ -34,8 +45,12 @@ class Lost(NamedTuple):
 async def resend(tx: Any, topic: str, start: int = 0) -> list[Resent]:
     """Put the relay back to offset `start` of each partition, or to the oldest that is kept. In the caller's transaction.
 
-    Never puts it forward. Raises HosoError when the relay has never carried this topic.
+    Never puts it forward. Raises HosoError when the relay has never carried this topic, or runs.
     """
+    if not await tx.fetchval("select pg_try_advisory_xact_lock(hashtext('hoso.relay'))"):
+        raise HosoError(
+            "the relay runs, and what it is sending would come first: stop it, run this again, then start it; nothing is lost meanwhile"
+        )
     await tx.execute("select 1 from log.position where topic = $1 order by grp, part for update", topic)
     rows = await tx.fetch(
         "update log.position p set off = least(p.off, greatest(h.first, $2)), at = '-infinity', moved_at = clock_timestamp() "
@@ -63,3 +78,44 @@ async def lost(tx: Any, topic: str) -> list[Lost]:
         topic,
     )
     return [Lost(*row) for row in rows]
+
+
+async def begins(broker: Broker, topic: str, partitions: Sequence[int], source: str) -> dict[int, int]:
+    """Per partition the number of the first event of `source` that lies in Kafka; none where there is none.
+
+    Raises HosoError when Kafka cannot be asked. A topic that Kafka does not have holds nothing.
+    """
+    client = AIOKafkaConsumer(**broker.arguments(), client_id="hoso-cli", enable_auto_commit=False)
+    found: dict[int, int] = {}
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await client.start()
+            if not partitions or topic not in await client.topics():
+                return {}
+            parts = [TopicPartition(topic, n) for n in partitions]
+            client.assign(parts)
+            ends = await client.end_offsets(parts)
+            at = await client.beginning_offsets(parts)
+            await client.seek_to_beginning(*parts)
+            while waiting := [p for p in parts if at[p] < ends[p] and p.partition not in found]:
+                for part, records in (await client.getmany(*waiting, timeout_ms=500)).items():
+                    for one in records:
+                        at[part] = one.offset + 1
+                        told = headers.read(topic, one.partition, one.offset, one.key, one.value, one.headers)
+                        if told is not None and told[1].source == source:
+                            found.setdefault(one.partition, told[1].off)
+    except (KafkaError, TimeoutError) as error:
+        raise HosoError(f"Kafka cannot be asked what topic {topic} holds: {error or type(error).__name__}") from error
+    finally:
+        await client.stop()
+    return found
+
+
+def must_begin_before(topic: str, rows: list[Resent], there: Mapping[int, int]) -> None:
+    """Raises HosoError when a partition begins with a later event than the first that would be sent again."""
+    for row in rows:
+        if row.events and there.get(row.part, row.off) > row.off:
+            raise HosoError(
+                f"topic {topic}, partition {row.part}, already begins with event {there[row.part]}, after {row.off}: readers would take that "
+                "for the beginning; delete the topic in Kafka, run this again, then `hoso topics apply`, then start the relay"
+            )
