@@ -17,8 +17,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
 from app.stopped import redrives
 from hoso.kafka.connection import Broker
-from hoso.kafka.dead_letters import DeadLetters, dlq_of
+from hoso.kafka.dead_letters import DeadLetters
 from hoso.kafka.lag import KafkaEnds
+from hoso.kafka.topics import dlq_of
 from hoso.process.gauges import Gauges
 from hoso.process.lag import RELAY, LogAway, Place, lag_by_partition
 from hoso.runtime.kernel import Kernel
