@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import os
 import shutil
-import signal
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import asyncpg
-import psutil
 import pytest
 import pytest_asyncio
 
-from app.compose import SERVICES
 from demo.judge import ledger
 from tests.chaos.arena import Arena, arena
 from tests.chaos.sheets import Maker, Row, sheets, tenants
-from tests.integration.cli.command import ROOT, Ended
+from tests.integration.backup.dying import command, everybody_killed
+from tests.integration.cli.command import Ended
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -37,22 +32,7 @@ class Drill:
 
     async def hoso(self, *words: str) -> Ended:
         """A command of an operator, on this world."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "app.main",
-            *words,
-            cwd=ROOT,
-            env={
-                **{k: v for k, v in os.environ.items() if not k.startswith("HOSO_")},
-                **self.world.world.environment(),
-                "HOSO_LANGUAGE": "en",
-            },
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await asyncio.wait_for(process.communicate(), 120)
-        return Ended(process.returncode or 0, out.decode(), err.decode())
+        return await command(self.world.world.environment(), *words)
 
     async def send(self, rows: Sequence[Row]) -> None:
         for tenant, data, _ in sheets(rows, 1000):
@@ -97,23 +77,8 @@ class Drill:
 
     async def lose_everything(self) -> None:
         """The machine dies: hoso, its services and the database at once, and the disk with the data."""
-        up = self.world.up()
-        pids = [
-            self.world.pid("hoso"),
-            *(int(up["services"][name]["pid"]) for name in SERVICES),
-            self.world.pid("postgres"),
-        ]
-        everybody = [psutil.Process(pid) for pid in pids]
-        for process in everybody:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.send_signal(signal.SIGKILL)
-        await asyncio.to_thread(psutil.wait_procs, everybody, 10)
-        await asyncio.to_thread(self.world.world.processes["hoso"].wait, 10)
-        from hoso.process.embedded import EmbeddedServer
-
-        pg = self.world.world.folder / "hoso" / "pg"
-        await asyncio.to_thread(EmbeddedServer(pg).end_leftover)
-        shutil.rmtree(pg)
+        await everybody_killed(self.world)
+        shutil.rmtree(self.world.world.folder / "hoso" / "pg")
 
     async def restore(self) -> None:
         restored = await self.hoso("restore", "--from", str(self.folder))
