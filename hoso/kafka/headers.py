@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -29,16 +30,21 @@ class Origin(NamedTuple):
     off: int
 
 
+@lru_cache(maxsize=1_000)
+def _told(name: str, text: str) -> tuple[str, bytes]:
+    return name, text.encode()
+
+
 def written(source: str, epoch: int, record: Record) -> list[tuple[str, bytes]]:
     """The headers of one event."""
     return [
-        ("content-type", CLOUDEVENTS.encode()),
-        ("hoso-source", source.encode()),
+        _told("content-type", CLOUDEVENTS),
+        _told("hoso-source", source),
         ("hoso-epoch", b"%d" % epoch),
         ("hoso-off", b"%d" % record.off),
         ("hoso-at", b"%d" % ((record.at - _ZERO) // _MICRO)),
-        ("hoso-type", record.type.encode()),
-        ("hoso-tenant", record.tenant.encode()),
+        _told("hoso-type", record.type),
+        _told("hoso-tenant", record.tenant),
     ]
 
 
@@ -54,7 +60,7 @@ def read(
         at = _ZERO + int(told["hoso-at"]) * _MICRO
         subject = UUID(key.decode()) if key else None
         type_, tenant = told["hoso-type"].decode(), told["hoso-tenant"].decode()
-    except (KeyError, ValueError, OverflowError, AttributeError):  # a header may have no value at all
+    except (KeyError, ValueError, OverflowError, AttributeError, TypeError):  # a header may have no value at all
         return None
     return Record(topic, part, off, at, type_, subject, tenant, value or b""), origin
 

@@ -15,7 +15,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Any
 
 import asyncpg
@@ -41,9 +41,9 @@ log = logging.getLogger(__name__)
 
 GROUP = "hoso.relay"
 HELPING = 300
-"""Records of one partition in one go."""
-STUCK_S = 120.0
-"""An acknowledgement that takes longer ends the process: it starts again from its position."""
+"""Records of one partition in one go, if they fit into one batch."""
+BATCH_BYTES = 256 * 1024
+"""Of one partition in one request; a topic takes 1 MiB when nobody says otherwise."""
 MISSED_S = 60.0
 Partition = tuple[str, int]
 
@@ -55,9 +55,10 @@ class CannotSend(HosoError):
 class Relay:
     """One relay of one database."""
 
-    def __init__(self, kernel: Kernel, broker: Broker, *, patience_ms: int = 20_000) -> None:
-        """`patience_ms`: how long a record waits for a leader of its partition before the relay ends."""
-        self._patience_ms = patience_ms
+    def __init__(self, kernel: Kernel, broker: Broker, *, patience: float = 20.0) -> None:
+        """`patience`: seconds a record waits for a leader of its partition; six times as long a sent one for its acknowledgement. Then the
+        relay ends and goes on from its position when it is started again."""
+        self._patience = patience
         self._kernel = kernel
         self._db = kernel.db
         self._broker = broker
@@ -100,12 +101,12 @@ class Relay:
 
     async def _start(self) -> AIOKafkaProducer:
         made = AIOKafkaProducer(
-            **self._broker.arguments() | {"request_timeout_ms": self._patience_ms},
+            **self._broker.arguments() | {"request_timeout_ms": round(self._patience * 1000)},
             client_id=GROUP,
             acks="all",
             enable_idempotence=holds("idempotent"),
             linger_ms=0,
-            max_batch_size=256 * 1024,
+            max_batch_size=BATCH_BYTES,
         )
         try:
             await made.start()
@@ -192,15 +193,14 @@ class Relay:
             return 0
         records = [Record(*row) for row in rows]
         self._contiguous(records)
-        # A synchronous commit: all that was committed before it, also without a flush, is on disk afterwards.
-        async with self._db.pool.acquire() as db, db.transaction():
-            await db.execute("update log.member set seen_at = now() where id = $1", self._kernel.member)
-            await db.execute("select pg_current_xact_id()")
+        # A synchronous commit of something: all that was committed before it, also without a flush, is on disk afterwards.
+        async with self._db.pool.acquire() as db:
+            await db.execute("select pg_logical_emit_message(true, 'hoso.relay', '')")
         await point("relay.before-send")
-        await self._send(records)
+        sent = await self._send(records)
         await point("relay.after-send")
-        await self._pass(records)
-        return len(records)
+        await self._pass(sent)
+        return len(sent)
 
     def _contiguous(self, records: Sequence[Record]) -> None:
         for key, run in groupby(records, key=lambda r: (r.topic, r.part)):
@@ -212,27 +212,34 @@ class Relay:
                     )
                 expected += 1
 
-    async def _send(self, records: Sequence[Record]) -> None:
+    async def _send(self, records: Sequence[Record]) -> list[Record]:
+        """Send one batch of each partition; what is in them, once all are acknowledged. No batch is under way behind another: one that
+        is refused leaves no gap."""
         assert self._producer is not None
+        sent: list[Record] = []
+        waiting = []
         try:
-            async with asyncio.timeout(STUCK_S):
-                waiting = [
-                    await self._producer.send(
-                        r.topic,
-                        r.body,
-                        key=str(r.subject).encode() if r.subject else None,
-                        partition=r.part,
-                        headers=headers.written(self._source, self._epoch(r), r),
-                    )
-                    for r in records
-                ]
+            async with asyncio.timeout(6 * self._patience):
+                for (topic, part), run in groupby(records, key=lambda r: (r.topic, r.part)):
+                    batch = self._producer.create_batch()
+                    sent += takewhile(lambda r: self._fits(batch, r), run)  # noqa: B023
+                    batch.close()
+                    waiting.append(await self._producer.send_batch(batch, topic, partition=part))
                 await _acknowledged(waiting)
         except TimeoutError as error:
             raise CannotSend(
-                f"Kafka has acknowledged nothing for {STUCK_S:.0f} s; the relay ends and goes on from its position"
+                f"Kafka has acknowledged nothing for {6 * self._patience:.0f} s; the relay ends and goes on from its position"
             ) from error
+        except AssertionError as error:
+            raise CannotSend("a topic has fewer partitions in Kafka than here: see `hoso topics diff`") from error
         except KafkaError as error:
             raise CannotSend(_said(error)) from error
+        return sent
+
+    def _fits(self, batch: Any, record: Record) -> bool:
+        key = str(record.subject).encode() if record.subject else None
+        told = headers.written(self._source, self._epoch(record), record)
+        return batch.append(timestamp=None, key=key, value=record.body, headers=told) is not None
 
     def _epoch(self, record: Record) -> int:
         epoch = 0
@@ -278,7 +285,7 @@ async def _acknowledged(waiting: Sequence[asyncio.Future[Any]]) -> None:
 def _said(error: KafkaError) -> str:
     match error:
         case UnknownTopicOrPartitionError():
-            return "Kafka does not have a topic that the relay writes to: run `hoso topics apply`, then `hoso topics resend` for what was in it"
+            return "Kafka does not have a topic that the relay writes to: `hoso topics resend` for what was in it, then `hoso topics apply`"
         case TopicAuthorizationFailedError():
             return f"Kafka does not let the relay write ({error}): run `hoso topics acls`"
         case NotEnoughReplicasError():
