@@ -4,6 +4,8 @@ A hop = read, decode, load the state, decide, save the state, append the next ev
 floor: the same rows read and written by plain SQL in the same batches, without the kernel, in the same run.
 
     python -m benchmarks.hops [--events 20000] [--stages 4]
+
+With `--log kafka` the stages stand behind a real Kafka, and beside them the same path built on other things: benchmarks/hops_kafka.py.
 """
 
 from __future__ import annotations
@@ -12,82 +14,17 @@ import argparse
 import asyncio
 import sys
 import time
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, ClassVar
 
 import uvloop
-from pydantic import TypeAdapter
 
+from benchmarks import hops_kafka
+from benchmarks.pipeline import TOPICS, asked, create_states, serve
 from benchmarks.stage import database, postgres_cpu, verdict
 from hoso.log.partitions import partition_of
 from hoso.log.postgres import create_topics
 from hoso.runtime.ids import uuid7
 from hoso.runtime.kernel import Kernel
-from hoso.runtime.outgoing import Cause
-from hoso.runtime.steps import Service, Step, Tell
 from hoso.store.postgres import Database
-from hoso.store.states import JsonStates
-from schemas.envelope import Event, Fact
-from schemas.topics import TOPIC_OF, Topic
-
-
-class Hop(Fact):
-    """A fact of about 2 KB with its envelope."""
-
-    TYPE: ClassVar[str] = "vn.hoso.bench.hop.v1"
-    stage: int
-    name: str
-    tax_code: str
-    fields: dict[str, str]
-
-
-class Hop1(Hop):
-    TYPE: ClassVar[str] = "vn.hoso.bench.hop1.v1"
-
-
-class Hop2(Hop):
-    TYPE: ClassVar[str] = "vn.hoso.bench.hop2.v1"
-
-
-class Hop3(Hop):
-    TYPE: ClassVar[str] = "vn.hoso.bench.hop3.v1"
-
-
-class Hop4(Hop):
-    TYPE: ClassVar[str] = "vn.hoso.bench.hop4.v1"
-
-
-HOPS: list[type[Hop]] = [Hop, Hop1, Hop2, Hop3, Hop4]
-TOPICS = [Topic(f"bench.t{n}", (hop,), (), (), "benchmark") for n, hop in enumerate(HOPS)]
-TOPIC_OF.update(dict(zip(HOPS, TOPICS, strict=True)))
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """The state of one unit in one stage."""
-
-    count: int = 0
-    names: tuple[str, ...] = ()
-    last: datetime | None = None
-
-
-def stage(n: int) -> Service[Seen]:
-    following = HOPS[n + 1]
-
-    def handle(state: Seen, event: Event[Any], now: datetime) -> tuple[Seen, list[Step]]:
-        fact = event.data
-        told = following(stage=n + 1, name=fact.name, tax_code=fact.tax_code, fields=fact.fields)
-        return Seen(state.count + 1, (*state.names, fact.name), now), [Tell(told)]
-
-    return Service(f"bench.s{n}", [TOPICS[n]], JsonStates(f"bench.state{n}", TypeAdapter(Seen), Seen), handle, {})
-
-
-async def serve(url: str, n: int) -> None:
-    db = await Database.open(url, name=f"stage{n}")
-    kernel = Kernel(db, f"bench.s{n}", "test")
-    await kernel.start()
-    await kernel.run(stage(n))
 
 
 async def total(db: Database, topic: str) -> int:
@@ -95,11 +32,7 @@ async def total(db: Database, topic: str) -> int:
 
 
 async def kernel_run(url: str, db: Database, events: int, stages: int) -> dict[str, float]:
-    await db.pool.execute("create schema bench")
-    for n in range(stages):
-        await db.pool.execute(
-            f"create table bench.state{n}(subject uuid primary key, body bytea not null) with (fillfactor = 70)"
-        )
+    await create_states(db, stages)
     async with db.pool.acquire() as tx, tx.transaction():
         await create_topics(tx, TOPICS)
     children = [
@@ -111,15 +44,10 @@ async def kernel_run(url: str, db: Database, events: int, stages: int) -> dict[s
             await asyncio.sleep(0.1)
         edge = Kernel(db, "bench.edge", "test")
         listening = asyncio.create_task(edge._listen())
-        fields = {f"f{i}": "x" * 60 for i in range(20)}
         wal, busy, began = await db.pool.fetchval("select pg_current_wal_lsn()"), postgres_cpu(), time.perf_counter()
         size = 0
         for start in range(0, events, 500):
-            steps = []
-            for i in range(start, min(start + 500, events)):
-                unit = uuid7()
-                fact = Hop(stage=0, name=f"CÔNG TY TNHH Thử nghiệm số {i}", tax_code="0101234567", fields=fields)
-                steps.append((Cause(unit, "bench", unit, None), Tell(fact)))
+            steps = asked(min(500, events - start))
             async with db.pool.acquire() as tx, tx.transaction():
                 ring = await edge.admit_many(tx, steps)
             ring()
@@ -222,10 +150,13 @@ async def floor_run(url: str, db: Database, events: int, stages: int) -> float:
 
 
 async def main(args: argparse.Namespace) -> None:
+    if args.log == "kafka":
+        return await hops_kafka.contest(args.events, args.stages or 3, args.kinds)
     if args.serve is not None:
         return await serve(args.url, args.serve)
     if args.floor is not None:
         return await floor_stage(args.url, args.floor, args.events)
+    args.stages = args.stages or 4
     async with database() as (url, db):
         floor = await floor_run(url, db, args.events, args.stages)
         print(f"floor, plain SQL: {floor:,.0f} hops/s", flush=True)
@@ -248,7 +179,9 @@ async def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=20_000)
-    parser.add_argument("--stages", type=int, default=4, choices=range(1, 5))
+    parser.add_argument("--stages", type=int, choices=range(1, 5), help="4; with --log kafka 3")
+    parser.add_argument("--log", choices=("postgres", "kafka"), default="postgres")
+    parser.add_argument("--kinds", default=",".join(hops_kafka.KINDS), help="with --log kafka: who takes part")
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--floor", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--url", help=argparse.SUPPRESS)
