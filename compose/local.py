@@ -99,17 +99,19 @@ class Local:
 
     def _run_hoso(self, service: Service) -> None:
         for turn in range(TRIES if service.ends else 1):
-            process = self._spawn(service, self._here(service.command, service), self._environment(service))
+            process = self._spawn(service, self.here(service.command, service), self.environment(service))
             if not service.ends or process.wait(120) == 0:
                 return
             time.sleep(1 + turn)
         raise CannotRun(f"{service.name} failed {TRIES} times: {self._last_words(service.name)}")
 
-    def _here(self, words: list[str], service: Service) -> list[str]:
+    def here(self, words: list[str], service: Service) -> list[str]:
+        """A command of our image as it is run here."""
         said = self.places.words(words, service)
         return {"hoso": [sys.executable, "-m", "app.main"], "python": [sys.executable]}[said[0]] + said[1:]
 
-    def _environment(self, service: Service) -> dict[str, str]:
+    def environment(self, service: Service) -> dict[str, str]:
+        """The settings of a service as they are here."""
         own = {name: self.places.said(value, service) for name, value in service.environment.items()}
         if "HOSO_DATABASE" in own:
             own["HOSO_DATABASE"] = self._postgres.url
@@ -145,8 +147,8 @@ class Local:
                 return bool(answer.status == 200)
             return False
         asked = subprocess.run(
-            self._here(service.health, service),
-            env=self._environment(service),
+            self.here(service.health, service),
+            env=self.environment(service),
             cwd=self.folder,
             capture_output=True,
             check=False,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import tempfile
+from asyncio.subprocess import PIPE
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from compose.local import Local
 from demo.broker_jars import missing
@@ -81,6 +84,51 @@ async def test_prometheus_hears_of_every_service_and_knows_the_rules(up: Local) 
             (known,) = (await answer.json())["data"]["groups"]
         assert {rule["health"] for rule in known["rules"]} <= {"ok", "unknown"}
         assert len(known["rules"]) > 10
+
+
+async def hoso(up: Local, *words: str) -> Any:
+    """A command as `docker compose exec ops hoso … --json` gives it."""
+    ops = up.services["ops"]
+    process = await asyncio.create_subprocess_exec(
+        *up.here(["hoso", *words, "--json"], ops), env=up.environment(ops), stdout=PIPE, cwd=up.folder
+    )
+    return json.loads((await asyncio.wait_for(process.communicate(), 60))[0])
+
+
+async def test_bytes_of_a_stranger_are_a_letter_that_goes_back_three_times(up: Local) -> None:
+    kafka = up.places.said(up.services["ops"].environment["HOSO_LOG"], up.services["ops"]).removeprefix("kafka://")
+    topic = f"enrolment.requests.{TENANT}"
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    await producer.send_and_wait(topic, b"\xff{ no request", key=b"k")
+    await producer.stop()
+
+    async def waiting() -> list[Any]:
+        return list(await hoso(up, "dead-letters", "list", "--topic", topic))
+
+    for times in (0, 1, 2):
+        (letter,) = await eventually(waiting, f"the letter after {times} redrives", 30)
+        assert (letter["group"], letter["redrives"]) == ("hoso.intake", times)
+        told = await hoso(up, "dead-letters", "redrive", "--topic", topic)
+        assert [one["redrives"] for one in told["redriven"]] == [times + 1]
+    (letter,) = await eventually(waiting, "the letter after 3 redrives", 30)
+    refused = (await hoso(up, "dead-letters", "redrive", "--topic", topic))["refused"]
+    assert refused == [{"id": letter["id"], "why": "worn"}]
+
+    reader = AIOKafkaConsumer(f"{topic}.hoso.intake.dlq", bootstrap_servers=kafka, auto_offset_reset="earliest")
+    await reader.start()
+    async with asyncio.timeout(30):
+        copies = [await reader.getone() for _ in range(4)]
+    await reader.stop()
+    assert {one.value for one in copies} == {b"\xff{ no request"}
+    assert [dict(one.headers)["dlq-attempts"] for one in copies] == [b"1", b"2", b"3", b"4"]
+
+    async def relayed() -> bool:
+        told = await hoso(up, "lag")
+        assert {row["state"] for row in told["groups"]} == {"ok"}
+        return not any(row["records"] for row in (*told["groups"], *told["relay"]))
+
+    await eventually(relayed, "the lag to be 0", 30)
 
 
 async def test_a_health_check_can_say_no(up: Local) -> None:
