@@ -53,13 +53,15 @@ _LITERAL, _PREFIXED, _ALLOW = 3, 4, 3
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node: its number from 1, and its ports on 127.0.0.1. `tls` takes clients with a certificate (0: not secured)."""
+    """One node: its number from 1, and its ports on 127.0.0.1. `tls` takes clients with a certificate (0: not secured). `front`: the
+    port it tells clients of, where somebody stands between (0: nobody)."""
 
     number: int
     directory: str
     clients: int
     controllers: int
     tls: int
+    front: int = 0
 
 
 class Cluster:
@@ -70,14 +72,22 @@ class Cluster:
     """
 
     def __init__(
-        self, folder: Path, nodes: int = 1, security: bool = False, *, users: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        nodes: int = 1,
+        security: bool = False,
+        *,
+        users: Mapping[str, str] | None = None,
+        fronted: bool = False,
     ) -> None:
+        """`fronted`: clients are told of other ports (`Node.front`), on which nobody listens yet."""
         if nodes not in (1, 3):
             raise ValueError("a cluster has 1 node or 3")
         self.folder = folder.resolve()
         self.security = security or bool(users)
         self.keys = Keys(self.folder)
         self._count, self._given = nodes, dict(users or {})
+        self._fronted = fronted
         self._reserved: list[socket.socket] = []
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._log_read: dict[int, int] = {}
@@ -90,7 +100,7 @@ class Cluster:
     @property
     def bootstrap(self) -> str:
         """host:port of every node, for clients (SASL_SSL when secured, else plain). Known once it was started."""
-        return ",".join(f"127.0.0.1:{node.clients}" for node in self.nodes)
+        return ",".join(f"127.0.0.1:{node.front or node.clients}" for node in self.nodes)
 
     @property
     def bootstrap_tls(self) -> str:
@@ -230,7 +240,7 @@ class Cluster:
         ):
             raise CannotStart(f"{self.folder} holds another kind of Kafka cluster: give another folder or remove it")
         for node in self.nodes:
-            for port in filter(None, (node.clients, node.controllers, node.tls)):
+            for port in filter(None, (node.clients, node.controllers, node.tls, node.front)):
                 self._reserve(port)
 
     def _make(self, file: Path) -> None:
@@ -242,7 +252,12 @@ class Cluster:
         self._id = _kafka_uuid()
         self.nodes = tuple(
             Node(
-                number, _kafka_uuid(), self._reserve(0), self._reserve(0), tls=self._reserve(0) if self.security else 0
+                number,
+                _kafka_uuid(),
+                self._reserve(0),
+                self._reserve(0),
+                tls=self._reserve(0) if self.security else 0,
+                front=self._reserve(0) if self._fronted else 0,
             )
             for number in range(1, self._count + 1)
         )
@@ -285,7 +300,12 @@ class Cluster:
             "session": 6000 if self._count == 3 else 2500,
             "in_sync": 2 if self._count == 3 else 1,
             "folder": self.folder,
+            "advertised": "",
         }
+        if node.front:
+            known["advertised"] = "advertised.listeners=" + ",".join(
+                one.replace(f":{node.clients}", f":{node.front}") for one in listeners if "CONTROLLER" not in one
+            )
         files = ["server.properties", "secured.properties"] if self.security else ["server.properties"]
         return "".join(string.Template((RECIPE / name).read_text("utf-8")).substitute(known) for name in files)
 

@@ -64,8 +64,17 @@ def a_port() -> int:
 class Arena:
     """One world below a temporary folder, its tenants, and the ways to hurt it."""
 
-    def __init__(self, folder: Path, tenants: Sequence[Tenant], *, honour_keys: bool = False, brokers: int = 0) -> None:
-        """`brokers`: so many Kafka nodes of the arena's own, each of which can be hurt; 0: what the variable LOG says."""
+    def __init__(
+        self,
+        folder: Path,
+        tenants: Sequence[Tenant],
+        *,
+        honour_keys: bool = False,
+        brokers: int = 0,
+        fronted: bool = False,
+    ) -> None:
+        """`brokers`: so many Kafka nodes of the arena's own, each of which can be hurt; 0: what the variable LOG says.
+        `fronted`: hoso reaches them only through what listens on their front ports."""
         self.points = folder / "points"
         self.tenants = list(tenants)
         self.pin = f"pin-{secrets.token_hex(8)}"
@@ -87,7 +96,7 @@ class Arena:
             },
             simulator=["--honour-keys"] if honour_keys else [],
         )
-        self.cluster = Cluster(folder / "kafka", brokers) if brokers else None
+        self.cluster = Cluster(folder / "kafka", brokers, fronted=fronted) if brokers else None
         self._agency_port = a_port()
         self._own: House | None = None
 
@@ -100,6 +109,7 @@ class Arena:
             self.cluster.start()
             self.cluster.until_ready()
             self.world.also(HOSO_LOG=f"kafka://{self.cluster.bootstrap}")
+            await self.before_hoso()
         self.rejections.write_text("{}")
         self.world.start_post([box for t in self.tenants for box in (t.mailbox, *t.mailboxes)])
         post = await self.world.until("post/post.json", "post")
@@ -107,6 +117,9 @@ class Arena:
         await self.world.until("simulator/simulator.json", "simulator")
         await self.start_hoso()
         await self._set_up(post)
+
+    async def before_hoso(self) -> None:
+        """The brokers run, hoso does not yet."""
 
     async def start_hoso(self) -> None:
         """Every service, and its addresses."""

@@ -105,7 +105,7 @@ async def test_a_topic_deleted_by_mistake_is_alarmed_made_anew_and_filled_from_t
         await asyncio.sleep(0.3)
     status, said = await town.cli("topics", "apply")
     assert status == 0, said
-    status, said = await town.cli("topics", "resend", "agency.asked")
+    status, said = await town.cli("topics", "resend", "agency.asked", "--all")
     assert status == 0, said
     assert await world.until_ended(120)
     assert await enrolled(world, batch)
