@@ -293,17 +293,25 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
             await self.reload()  # what was given out last time was not committed
             if self._astray:
                 return []
-        try:
-            records = self._take(limit * max(1, len(self._places)))
-        except GapFound:
+        records = self._take(limit * max(1, len(self._places)))
+        if not records and (gap := self._gap()):
             before = {key: place.kafka for key, place in self._places.items()}
             await self.reload()
             if self._astray or any(place.kafka != before.get(key) for key, place in self._places.items()):
                 return []  # somebody put us elsewhere: `hoso topics resend`, another member
-            raise
+            raise GapFound(gap)
         if self._passed and not records:
             await self._skip()
         return records
+
+    def _gap(self) -> str:
+        """What is missing and has not come later either, in words."""
+        assert self._consumer is not None
+        for key, place in self._places.items():
+            with contextlib.suppress(IllegalStateError):
+                if place.gaps and place.next >= (self._consumer.highwater(TopicPartition(*key)) or 0):
+                    return next(iter(place.gaps.values()))
+        return ""
 
     def _take(self, most: int) -> list[Record]:
         records: list[Record] = []

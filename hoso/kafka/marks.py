@@ -1,7 +1,8 @@
 """Which of Kafka's records are new to a group. Pure: no I/O.
 
 Kafka may give a record again but never out of order; so per source partition one number, the mark, tells what was seen: at
-or below it a record is dropped, the next one is taken, one beyond that is a gap and stops the service.
+or below it a record is dropped, the next one is taken, one beyond that is a gap. What is missing may come later, resent, and
+everything behind it once more; a gap that is still open where Kafka ends stops the service.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ class Place:
     """The Kafka offset the reading goes on at: behind what was dropped too."""
     marks: dict[str, Mark] = field(default_factory=dict)
     restores: Sequence[tuple[int, int]] = ()
+    gaps: dict[str, str] = field(default_factory=dict)
+    """What is missing of a source, in words."""
 
 
 class Taken(NamedTuple):
@@ -74,7 +77,7 @@ class Sieve:
     now: Callable[[], datetime]
 
     def sift(self, key: Partition, place: Place, found: Sequence[Any]) -> Taken:
-        """The new ones among `found`; puts `place.next` behind all of them. Raises GapFound."""
+        """The new ones among `found`; puts `place.next` behind all of them, and notes gaps in `place.gaps`."""
         taken = Taken([], {})
         marks: dict[str, Mark] = {}
         foreign = key[0].startswith(tuple(self.patterns))
@@ -92,6 +95,7 @@ class Sieve:
                     headers.unmarked(one.topic, one.partition, one.offset, one.key, one.value, one.timestamp)
                 )
             elif self._is_new(key, place, told[1], marks.get(told[1].source) or place.marks.get(told[1].source)):
+                place.gaps.pop(told[1].source, None)
                 marks[told[1].source] = Mark(told[1].epoch, told[1].off)
                 taken.origins[one.offset] = told[1]
                 taken.records.append(told[0])
@@ -110,10 +114,12 @@ class Sieve:
         if origin.epoch < mark.epoch or (origin.epoch == mark.epoch and origin.off <= mark.off):
             return False
         if origin.off > mark.off + 1:
-            raise GapFound(
+            place.gaps.setdefault(
+                origin.source,
                 f"{key[0]}/{key[1]}: {self.group} has to read {mark.off + 1} of {origin.source}, Kafka goes on at {origin.off}; "
-                "`hoso topics resend` fills a topic from the outbox"
+                "`hoso topics resend` fills a topic from the outbox",
             )
+            return False
         return True
 
     def _of_stranger(self, one: Any) -> Record:
