@@ -89,6 +89,10 @@ BACKUP_SENTENCES: dict[str, tuple[str, str]] = {
         "cơ sở dữ liệu này không phải vừa được `hoso restore` khôi phục: không có gì để mở",
         "this database was not just restored by `hoso restore`: there is nothing to open",
     ),
+    "restore.unopened": (
+        "cơ sở dữ liệu này chỉ cho đọc: vừa được khôi phục mà chưa mở (`hoso restore --open`), hoặc là máy chủ dự phòng",
+        "this database only reads: it was restored and not opened yet (`hoso restore --open`), or it is a standby",
+    ),
     "restore.superuser": (
         "đã mở, nhưng máy chủ vẫn chỉ cho đọc: nhờ người quản trị chạy `{words}`",
         "opened, but the server still only reads: have its administrator run `{words}`",

@@ -109,6 +109,10 @@ def main(words: list[str] | None = None) -> None:
         from app.failing import sentence, status_of
         from hoso.runtime.failures import HosoError
 
+        if type(error).__name__ == "ReadOnlySQLTransactionError":
+            from app.words import text
+
+            error = HosoError(text("restore.unopened"))
         if not isinstance(error, HosoError):
             raise
         print(f"hoso: {sentence(error, language())}", file=sys.stderr)

@@ -148,11 +148,13 @@ def _until_open(archives: Sequence[Path], until: datetime | None) -> dict[str, s
 
 async def recover(server: EmbeddedServer, environment: str, actor: str) -> Standing | None:
     """Start the server on a folder just laid down, wait until its log is replayed, open the recovery, stop it. Raises HosoError when the log does not reach the moment that was asked for."""
+    log = server.folder / "postgres.log"
+    before = log.stat().st_size if log.exists() else 0
     try:
         try:
             await asyncio.to_thread(server.start, LONGEST_S)
         except HosoError as error:
-            if "before configured recovery target" in str(error):
+            if b"before configured recovery target" in log.read_bytes()[before:]:
                 raise HosoError(text("restore.unreached")) from error
             raise
         return await opened(server.url, environment, actor)
