@@ -42,9 +42,8 @@ TOPIC_SENTENCES: dict[str, tuple[str, str]] = {
         "topic {topic}: {what} from {now} to {should} may lose events; add --yes if that is what you want",
     ),
     "topic.resent": (
-        "{topic}: khi chạy lại, relay gửi lại {count} sự kiện từ hộp gửi; bên đọc bỏ qua những gì đã thấy. Trước đó: hoso topics apply.",
-        "{topic}: when the relay is started it sends {count} events again from the outbox; readers drop what they have seen. "
-        "Before that: hoso topics apply.",
+        "{topic}: relay gửi lại {count} sự kiện từ hộp gửi; bên đọc bỏ qua những gì đã thấy.",
+        "{topic}: the relay sends {count} events again from the outbox; readers drop what they have seen.",
     ),
     "topic.lost": (
         "{topic}/{part}: nhóm {group} chưa thấy các sự kiện {off}–{last}, và hộp gửi không còn giữ chúng: nhóm sẽ dừng ở đó.",
@@ -54,6 +53,7 @@ TOPIC_SENTENCES: dict[str, tuple[str, str]] = {
         "cho biết gửi lại từ đâu: --all, hoặc --from-offset SỐ",
         "say from where: --all, or --from-offset NUMBER",
     ),
+    "topic.unknown": ("không có chủ đề {topic}; xem `hoso topics list`", "there is no topic {topic}; see `hoso topics list`"),
     "topic.granted": ("Đã cấp {count} quyền.", "{count} rights are granted."),
     "col.user": ("Người dùng Kafka", "Kafka user"),
     "col.operation": ("Được", "May"),
@@ -69,7 +69,8 @@ COMMANDS: dict[str, str] = {
     "Số phần và số bản sao không bao giờ được đổi: bị từ chối, mã kết thúc 2.",
     "topics acls": "Ai cần quyền gì trong Kafka: dịch vụ theo nhóm, hệ thống gửi theo khách hàng. Chỉ cấp, không thu hồi.",
     "topics resend": "Lấp lại một chủ đề của Kafka từ hộp gửi, sau khi nó bị xoá hay bị mất. Bên đọc bỏ qua những gì đã thấy.\n\n"
-    "Relay làm việc đó khi được chạy lại. Dừng relay, chạy lệnh này, rồi hoso topics apply, rồi chạy lại relay.",
+    "Relay làm việc đó. Trước hết lập chủ đề: hoso topics apply. Chủ đề công khai: dừng relay, chạy lệnh này, apply, rồi chạy lại "
+    "relay.",
     "topics publish": "Đưa yêu cầu lên chủ đề của khách hàng, như một hệ thống gửi. Các trường: hoso sheet template --columns.\n\n"
     "Cùng khoá yêu cầu là cùng một yêu cầu.",
 }

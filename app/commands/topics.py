@@ -259,13 +259,19 @@ def resend(
 ) -> None:
     """Fill a topic of Kafka again from the outbox, after it was deleted or emptied. Readers drop what they have seen.
 
-    The relay does it when it is started again. Stop it, run this, then hoso topics apply, then start the relay.
+    The relay does it. First make the topic: hoso topics apply. A public topic: stop the relay, run this, apply, start the relay.
 
     Example: hoso topics resend agency.replied --all
     """
     broker = _kafka()
     if all_ == (start is not None):
         raise typer.BadParameter(text("topic.from"))
+    from schemas.topics import topic_named
+
+    try:
+        known = topic_named(topic)
+    except KeyError as error:
+        raise typer.BadParameter(text("topic.unknown", topic=topic)) from error
 
     async def job(own: House) -> tuple[list[Any], list[Any]]:
         from app.edge import announce
@@ -273,11 +279,11 @@ def resend(
         from hoso.kafka.resend import resend as put_back
 
         async with own.db.pool.acquire() as tx, tx.transaction():
-            rows = await put_back(tx, topic, start or 0)
-            source = str(await tx.fetchval("select id from log.source"))
-            must_begin_before(
-                topic, rows, await begins(broker, topic, [row.part for row in rows if row.events], source)
-            )
+            rows = await put_back(tx, known, start or 0)
+            if known.public:
+                source = str(await tx.fetchval("select id from log.source"))
+                parts = [row.part for row in rows if row.events]
+                must_begin_before(topic, rows, await begins(broker, topic, parts, source))
             events = sum(row.events for row in rows)
             await audit(tx, actor, None, "topic.resend", topic=topic, start=start or 0, events=events)
             gone = await lost(tx, topic)

@@ -1,11 +1,12 @@
 """Fills a topic of Kafka again from the outbox: after it was deleted, emptied, or lost with its disks.
 
-The relay's position goes back and it sends from there when it is started again; consumers drop by their marks what they have
-seen. A topic made anew counts from 0, so all groups read it from its beginning: whoever calls this rings "topics" afterwards, and
-they look where they are anew. Two things would break the order for good, so both are refused:
+The relay's position goes back, it finds that out within a second and sends from there; consumers drop by their marks what they
+have seen, and wait for what is missing while later events come first. A topic made anew counts from 0, so all groups read it from
+its beginning: whoever calls this rings "topics" afterwards, and they look where they are anew.
 
-* a relay that runs: what it has in flight would reach the new topic before what is sent again
-* a topic that already begins with a later event: a reader would take that for the beginning
+Others who read a public topic keep only the highest number they saw, so there nothing later may come before what is sent again.
+Two things are refused for them: a relay that runs (what it has in flight would be first in the new topic), and a topic that
+already begins with a later event.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from aiokafka.errors import KafkaError
 from hoso.kafka import headers
 from hoso.kafka.connection import Broker
 from hoso.runtime.failures import HosoError
+from schemas.topics import Topic
 
 RELAY = "hoso.relay"
 PATIENCE_S = 60.0
@@ -42,30 +44,31 @@ class Lost(NamedTuple):
     first: int
 
 
-async def resend(tx: Any, topic: str, start: int = 0) -> list[Resent]:
+async def resend(tx: Any, topic: Topic, start: int = 0) -> list[Resent]:
     """Put the relay back to offset `start` of each partition, or to the oldest that is kept. In the caller's transaction.
 
-    Never puts it forward. Raises HosoError when the relay has never carried this topic, or runs.
+    Never puts it forward. Raises HosoError when the relay has never carried this topic, or runs and the topic is public.
     """
-    if not await tx.fetchval("select pg_try_advisory_xact_lock(hashtext('hoso.relay'))"):
+    if topic.public and not await tx.fetchval("select pg_try_advisory_xact_lock(hashtext('hoso.relay'))"):
         raise HosoError(
-            "the relay runs, and what it is sending would come first: stop it, run this again, then start it; nothing is lost meanwhile"
+            f"the relay runs, and what it is sending would come first for those who read {topic.name}: stop it, run this again, then "
+            "`hoso topics apply`, then start the relay; nothing is lost meanwhile"
         )
-    await tx.execute("select 1 from log.position where topic = $1 order by grp, part for update", topic)
+    await tx.execute("select 1 from log.position where topic = $1 order by grp, part for update", topic.name)
     rows = await tx.fetch(
         "update log.position p set off = least(p.off, greatest(h.first, $2)), at = '-infinity', moved_at = clock_timestamp() "
         "from log.head h where p.grp = $3 and p.topic = $1 and (h.topic, h.part) = (p.topic, p.part) "
         "returning p.part, p.off, h.next - p.off as events",
-        topic,
+        topic.name,
         start,
         RELAY,
     )
     if not rows:
         raise HosoError(
-            f"the relay has carried nothing of topic '{topic}': see `hoso topics list`, and start it with `hoso run relay`"
+            f"the relay has carried nothing of topic '{topic.name}': see `hoso topics list`, and start it with `hoso run relay`"
         )
     await tx.execute(
-        "update log.position set kafka = null where topic = $1 and kafka is not null and grp <> $2", topic, RELAY
+        "update log.position set kafka = null where topic = $1 and kafka is not null and grp <> $2", topic.name, RELAY
     )
     return sorted(Resent(*row) for row in rows)
 

@@ -21,7 +21,8 @@ from tests.integration.topics.test_topics import Hand
 from tests.support.kafka import MakeCluster
 from tests.support.waiting import eventually
 
-TOPIC, GROUP = "agency.replied", "hoso.enrolment"
+TOPIC, GROUP = "enrolment.progressed", "hoso.notifier"
+INTERNAL = "agency.replied"
 
 
 @pytest.fixture
@@ -29,18 +30,18 @@ def cli(url: str, tmp_path: Path) -> Cli:
     return Cli(url, tmp_path / "var")
 
 
-async def said(db: Database, *words: str) -> None:
+async def said(db: Database, *words: str, topic: str = TOPIC) -> None:
     """Events of one unit in partition 2."""
     unit, now = uuid4(), (await world_clock(db.pool)).now()
     async with db.pool.acquire() as tx, tx.transaction():
-        await append(tx, [Entry(TOPIC, 2, uuid4(), "t", unit, "acme", word.encode()) for word in words], now)
+        await append(tx, [Entry(topic, 2, uuid4(), "t", unit, "acme", word.encode()) for word in words], now)
 
 
 @asynccontextmanager
-async def reader(db: Database, bootstrap: str, group: str) -> AsyncIterator[KafkaLog]:
+async def reader(db: Database, bootstrap: str, group: str, topic: str = TOPIC) -> AsyncIterator[KafkaLog]:
     now = (await world_clock(db.pool)).now
     log = KafkaLog(
-        db.pool, group, [topic_named(TOPIC)], uuid4(), lambda: None,
+        db.pool, group, [topic_named(topic)], uuid4(), lambda: None,
         broker=Broker.of(f"kafka://{bootstrap}"), environment="test", now=now,
     )  # fmt: skip
     try:
@@ -102,7 +103,7 @@ async def test_a_lost_topic_is_filled_again_and_nothing_is_seen_twice(
         await hand.delete(TOPIC)
         told = await cli(*resend, **env)
         assert (told.status, told.err) == (0, "")
-        assert told.out.startswith(f"{TOPIC}: when the relay is started it sends 4 events again")
+        assert told.out.startswith(f"{TOPIC}: the relay sends 4 events again")
         assert (await cli("topics", "apply", **env)).status == 0
         await log.reload()  # as the consumer does when "topics" is rung
         await said(db, "five")
@@ -118,10 +119,32 @@ async def test_a_lost_topic_is_filled_again_and_nothing_is_seen_twice(
     assert tuple(position) == (5, 5)
 
 
+async def test_a_topic_of_our_own_is_filled_again_while_everything_runs(
+    cli: Cli, db: Database, kafka_cluster: MakeCluster
+) -> None:
+    cluster = kafka_cluster()
+    env = {"HOSO_LOG": f"kafka://{cluster.bootstrap}"}
+    assert (await cli("topics", "apply", **env)).status == 0
+    relay = await cli.run("relay", **env)
+    async with reader(db, cluster.bootstrap, "hoso.enrolment", INTERNAL) as log:
+        await said(db, "one", "two", topic=INTERNAL)
+        assert await handled(db, log, 2) == ["one", "two"]
+        await Hand(cluster).delete(INTERNAL)
+        assert (await cli("topics", "apply", **env)).status == 0
+        told = await cli("topics", "resend", INTERNAL, "--all", **env)
+        assert (told.status, told.err) == (0, "")
+        await said(db, "three", topic=INTERNAL)
+        await log.reload()  # as the consumer does when "topics" is rung
+        assert await handled(db, log, 1) == ["three"]
+    await relay.stop()
+
+
 async def test_resend_says_what_it_cannot_do(cli: Cli, db: Database) -> None:
     env = {"HOSO_LOG": "kafka://127.0.0.1:1"}
     for words in ((), ("--all", "--from-offset", "3")):
         assert (await cli("topics", "resend", TOPIC, *words, **env)).status == 2
+    unknown = await cli("topics", "resend", "agency.unknown", "--all", **env)
+    assert (unknown.status, "there is no topic agency.unknown" in unknown.err) == (2, True)
     nothing = await cli("topics", "resend", TOPIC, "--all", **env)
     assert nothing.status == 2
     assert "the relay has carried nothing" in nothing.err
