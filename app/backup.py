@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from app.backup_manifest import verify
 from app.words import text
@@ -179,7 +179,7 @@ def without_password(url: str) -> tuple[str, str]:
     """The URL as others on this machine may see it, and its password."""
     parts = urlsplit(url)
     query = parse_qsl(parts.query, keep_blank_values=True)
-    password = parts.password or next((value for name, value in query if name == "password"), "")
+    password = unquote(parts.password or "") or next((value for name, value in query if name == "password"), "")
     user, at, host = parts.netloc.rpartition("@")
     rest = urlencode([pair for pair in query if pair[0] != "password"], safe="/")
     return urlunsplit(parts._replace(netloc=user.partition(":")[0] + at + host, query=rest)), password
