@@ -34,6 +34,7 @@ from hoso.kafka.connection import SESSION_MS, Broker, connected, quiet
 from hoso.kafka.headers import Origin
 from hoso.kafka.marks import Mark, Partition, Place, Sieve, placed
 from hoso.kafka.positions import Positions
+from hoso.kafka.unreadable import FAILURES, past
 from hoso.log.port import GapFound, Record
 from hoso.points import holds
 from hoso.runtime.consumer import LOST
@@ -261,6 +262,9 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
                     self._wake()
                     await asyncio.sleep(0.2)
                     continue
+                except FAILURES as error:
+                    places = {TopicPartition(*key): place.next for key, place in self._places.items()}
+                    got = await past(error, self._consumer, self._broker, places, self._sieve.patterns)
                 except KafkaError as error:
                     if not error.retriable:
                         raise

@@ -28,6 +28,8 @@ from schemas.topics import tenant_of
 Environment = Literal["test", "production"]
 Headers = Iterable[tuple[str, bytes | None]]
 STRUCTURED, BATCHED, PLAIN = "application/cloudevents+json", "application/cloudevents-batch+json", "application/json"
+UNREADABLE = "hoso-unreadable"
+"""The header of a record that even Kafka's client could not read: why (hoso/kafka/unreadable.py)."""
 MOST_FIELDS = 200
 """As many as intake looks at."""
 
@@ -163,11 +165,13 @@ def _request(value: bytes | None, headers: Headers, environment: Environment) ->
 
 
 def _told(headers: Headers) -> tuple[dict[str, str], str]:
-    """The headers that say what the value is, and the name of one that says two things. Bytes that are no text say nothing."""
+    """The headers that say what the value is, and the name of one that says two things. Raises _Unreadable."""
     told: dict[str, str] = {}
     twice = ""
     for name, raw in headers:
         known = name.lower() if isinstance(name, str) else ""
+        if known == UNREADABLE:
+            raise _Unreadable(bytes(raw or b"")[:300].decode("utf-8", "replace"))
         if known != "content-type" and not known.startswith("ce_"):
             continue
         text = bytes(raw or b"")[:1000].decode("utf-8", "replace").strip()
