@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import UUID, uuid4
 
+from app.commands.heldunits import release_units
+from app.house import House
 from app.redriving import redrive
 from app.stopped import Filter, dead, dead_letter, held, likeness
 from hoso.log.partitions import partition_of
@@ -16,6 +20,7 @@ from schemas.events import EnrolUnit
 from schemas.topics import topic_named
 from tests.integration.cli.command import Cli
 from tests.integration.ops.setting import dead_letter as a_letter
+from tests.support.waiting import eventually
 
 TOPIC = "enrolment.requests.acme"
 
@@ -182,3 +187,21 @@ async def test_a_release_keeps_to_its_tenant_and_says_who_did_it(cli: Cli, db: D
     assert [row["unit"] for row in done.json["released"]] == [str(one)]
     assert [r["subject"] for r in await db.pool.fetch("select subject from log.held where released")] == [one]
     assert await db.pool.fetchval("select tenant from store.audit where what = 'held.release'") == "acme"
+
+
+async def test_a_unit_whose_call_becomes_unsure_meanwhile_is_not_released(db: Database) -> None:
+    first, second = await hold(db, "mail.received", "acme"), await hold(db, "mail.received", "acme")
+    own = cast(House, SimpleNamespace(db=db))
+    task = asyncio.create_task(release_units(own, "lan", Filter(reason="KeyError"), per_second=1))
+    released = "select subject from log.held where released"
+    await eventually(lambda: db.pool.fetch(released), "the first to be released")
+    await db.pool.execute(
+        "insert into log.call(id, grp, lane, tenant, subject, name, type, correlation, cause, body, ready, due, not_before, "
+        "give_up_at, unsure) values ($1, 'hoso.submitter', 'agency.submit', 'acme', $2, 'submit:1', 'x', $1, $1, '', true, "
+        "now(), now(), now(), true)",
+        uuid4(),
+        second,
+    )
+    assert {row["unit"]: row["unsure"] for row in await task} == {first: False, second: True}
+    assert [row["subject"] for row in await db.pool.fetch(released)] == [first]
+    assert await db.pool.fetchval("select count(*) from store.audit where what = 'held.release'") == 1

@@ -118,7 +118,7 @@ async def test_waiting_calls_held_units_and_dead_letters(db: Database) -> None:
 
 
 async def test_metrics_are_of_the_own_group_and_ops_measures_everybody(db: Database) -> None:
-    await write(db, 0, 3, NOW - timedelta(seconds=20))
+    await write(db, 0, 3, datetime.now(UTC) - timedelta(seconds=20))
     for group in ("hoso.ops", "hoso.enrolment"):
         await position(db, group, TOPIC, 0, off=1)
     for group, others in (("hoso.enrolment", None), ("hoso.ops", 2.0)):
