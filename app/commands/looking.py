@@ -118,7 +118,7 @@ def status(
             "stages": await views.stages(db),
             "waiting": [{**row, "command": answer_command(row)} for row in await views.waiting(db, limit)],
             "held": await stopped.held(db),
-            "dead_letters": await db.fetchval("select count(*) from log.dead"),
+            "dead_letters": await db.fetchval("select count(*) from log.dead where redriven_at is null"),
             "lanes": await lanes(db),
             "services": await log_views.members(db),
         }
