@@ -13,6 +13,7 @@ from app.commands.showing import cell
 from app.disk import LOW_MIB, existing, free_mib
 from app.failing import sentence
 from app.house import database_url
+from app.recovery import standing
 from app.words import text
 from hoso.runtime.failures import HosoError
 from hoso.settings import Settings, load
@@ -125,7 +126,19 @@ def _mailbox(row: Any) -> Finding:
     return Finding(what, MISSING, said, text(cure, tenant=row["tenant"], address=row["address"]))
 
 
+async def _recovery(db: Any) -> AsyncIterator[Finding]:
+    """A restore that is not over."""
+    if await db.fetchval("show default_transaction_read_only") == "on":
+        yield Finding(text("check.recovery"), MISSING, text("check.unopened"), "hoso restore --open")
+    elif (open_ := await standing(db)) is not None:
+        unsure = sum(open_.unsure.values())
+        said = text("check.recovering", since=cell(open_.since), unsure=unsure, enrolments=open_.enrolments)
+        yield Finding(text("check.recovery"), SOON, said, "hoso restore --done")
+
+
 async def _set_up(db: Any) -> AsyncIterator[Finding]:
+    async for one in _recovery(db):
+        yield one
     for what, sql, cure in _COUNTS:
         count = await db.fetchval(sql)
         yield Finding(text(f"check.{what}"), OK if count else MISSING, str(count), "" if count else text(cure))
