@@ -59,3 +59,5 @@ if [ ! -e "$hadolint/installed" ] && [ "$(uname -sm)" = "Linux x86_64" ] && [ -x
         "$hadolint/bin/pip" install -q --disable-pip-version-check --require-hashes -r tests/integration/compose/lint/hadolint.txt &&
         touch "$hadolint/installed" || echo "hadolint could not be installed" >&2
 fi
+# faust-streaming, in an environment of its own: docs/trends.md.
+bash scripts/trends.sh >/dev/null || echo "faust-streaming could not be installed" >&2

@@ -1,0 +1,177 @@
+"""Trends, with faust-streaming in its own environment on a real Kafka: counted, counted once, counted again from the beginning."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+import psutil
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from hoso.kafka import headers
+from hoso.log.partitions import partition_of
+from hoso.log.port import Record
+from hoso.runtime.clock import WorldClock
+from hoso.runtime.ids import uuid7
+from hoso.runtime.outgoing import Cause, Source, entry_of
+from hoso.runtime.steps import Tell
+from schemas.events import EnrolmentProgressed
+from schemas.topics import PARTITIONS, TOPICS
+from schemas.units import Stage
+from tests.support.waiting import eventually
+
+ROOT = Path(__file__).parents[3]
+PYTHON = ROOT / ".venv-trends" / "bin" / "python"
+TOPIC = "enrolment.progressed"
+BEGAN = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=10)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _environment() -> None:
+    if not PYTHON.exists():
+        sentence = "faust-streaming is not here: bash scripts/trends.sh"
+        if os.environ.get("CI") == "true":
+            pytest.fail(sentence)
+        pytest.skip(sentence)
+
+
+class Outbox:
+    """Writes enrolment.progressed as a relay does, each event under its own number."""
+
+    def __init__(self, producer: AIOKafkaProducer, tenant: str) -> None:
+        self._producer = producer
+        self._source = str(uuid.uuid4())
+        self._next = dict.fromkeys(range(PARTITIONS), 0)
+        self.tenant = tenant
+        self.sent: list[Record] = []
+
+    async def tell(self, unit: UUID, enrolment: UUID, stage: Stage, at: datetime, progress: int = 50) -> None:
+        fact = EnrolmentProgressed(enrolment=enrolment, request="r", stage=stage, progress=progress)
+        entry = entry_of(
+            Source("hoso.enrolment", "test", {}), Cause(unit, self.tenant, enrolment, None), Tell(fact), at
+        )
+        off = self._next[entry.part]
+        self._next[entry.part] += 1
+        record = Record(entry.topic, entry.part, off, at, entry.type, unit, self.tenant, entry.body)
+        self.sent.append(record)
+        await self.send(record)
+
+    async def send(self, record: Record) -> None:
+        told = headers.written(self._source, 0, record)
+        key = str(record.subject).encode()
+        await self._producer.send_and_wait(record.topic, record.body, key=key, partition=record.part, headers=told)
+
+
+@contextlib.asynccontextmanager
+async def trends(kafka: str, folder: Path, version: int) -> AsyncIterator[str]:
+    """The process; what it answers at. It listens nowhere else."""
+    process = await asyncio.create_subprocess_exec(
+        *(str(PYTHON), "-m", "services.ops.trends", "--http", "127.0.0.1:0", "--version", str(version)),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=sys.stderr,
+        env={"PATH": os.environ["PATH"], "HOSO_LOG": f"kafka://{kafka}", "HOSO_VAR": str(folder)},
+    )
+    assert process.stdout is not None
+    try:
+        url = str(json.loads(await asyncio.wait_for(process.stdout.readline(), 30))["http"])
+        listening = [one for one in psutil.Process(process.pid).net_connections("inet") if one.status == "LISTEN"]
+        assert [f"http://{one.laddr.ip}:{one.laddr.port}" for one in listening] == [url]
+        yield url
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def ask(url: str, tenant: str) -> dict[str, Any]:
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/trends?minutes=60") as answer:
+        told = await answer.json()
+    mine: dict[str, Any] = {
+        part: [row for row in told[part] if row["tenant"] == tenant] for part in ("events", "stages", "now")
+    }
+    return mine
+
+
+def counted(told: dict[str, Any]) -> int:
+    return sum(row["count"] for row in told["events"])
+
+
+def spent(told: dict[str, Any], stage: str) -> tuple[int, float, float]:
+    """How many left a stage, how long they had been in it in all, and the longest."""
+    rows = [row for row in told["stages"] if row["stage"] == stage]
+    return (
+        sum(row["count"] for row in rows),
+        sum(row["count"] * row["mean"] for row in rows),
+        max(row["longest"] for row in rows),
+    )
+
+
+@pytest.fixture
+async def outbox(kafka: str) -> AsyncIterator[Outbox]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    await admin.create_topics([NewTopic(topic.name, topic.partitions, 1) for topic in TOPICS])
+    await admin.close()
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    yield Outbox(producer, f"t{uuid.uuid4().hex[:12]}")
+    await producer.stop()
+
+
+async def test_events_are_counted_once_by_topic_stage_and_tenant_and_again_from_the_beginning(
+    kafka: str, outbox: Outbox, tmp_path: Path
+) -> None:
+    units = [uuid7() for _ in range(20)]
+    assert len({partition_of(unit, PARTITIONS) for unit in units}) > 1
+    enrolments = [uuid7() for _ in units]
+    for unit, enrolment in zip(units, enrolments, strict=True):
+        await outbox.tell(unit, enrolment, Stage.REQUESTED, BEGAN)
+        await outbox.tell(unit, enrolment, Stage.FILED, BEGAN + timedelta(seconds=30))
+    await outbox.tell(units[0], enrolments[0], Stage.ENROLLED, BEGAN + timedelta(seconds=90), progress=100)
+    version = int(WorldClock().now().timestamp() * 1000) % 10**9
+    async with trends(kafka, tmp_path, version) as url:
+
+        async def all_there() -> bool:
+            return counted(await ask(url, outbox.tenant)) == 41
+
+        await eventually(all_there, "41 events to be counted")
+        behind_them = partition_of(units[1], PARTITIONS)
+        repeated = [record for record in outbox.sent if record.part == behind_them]
+        for record in repeated:  # as after a relay's failover
+            await outbox.send(record)
+        await outbox.tell(units[1], enrolments[1], Stage.ENROLLED, BEGAN + timedelta(seconds=60), progress=100)
+
+        async def behind() -> bool:
+            return counted(await ask(url, outbox.tenant)) >= 42
+
+        await eventually(behind, "what was sent behind the repeated ones to be counted")
+        told = await ask(url, outbox.tenant)
+    assert counted(told) == 42
+    assert {row["topic"] for row in told["events"]} == {TOPIC}
+    assert all(row["longest"] >= 500 for row in told["events"])
+    assert spent(told, "requested") == (20, 600.0, 30.0)
+    assert spent(told, "filed") == (2, 90.0, 60.0)
+    (now,) = told["now"]
+    assert (now["stage"], now["count"]) == ("filed", 18)
+    assert now["oldest"] >= 500
+
+    async with trends(kafka, tmp_path, version + 1) as url:
+
+        async def again() -> bool:
+            return counted(await ask(url, outbox.tenant)) == 42
+
+        await eventually(again, "everything to be counted from the beginning")
+        (now,) = (await ask(url, outbox.tenant))["now"]
+        assert (now["stage"], now["count"]) == ("filed", 18)
