@@ -13,7 +13,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -24,12 +24,6 @@ from app.disk import free_mib
 from app.house import House, Wired, house
 from app.rules import rejection_table, rules
 from hoso import points
-from hoso.kafka.connection import Broker
-from hoso.kafka.dead_letters import DeadLetters
-from hoso.kafka.instances import instance
-from hoso.kafka.lag import KafkaEnds
-from hoso.kafka.log import KafkaLog
-from hoso.kafka.relay import Relay
 from hoso.log.port import EventLog
 from hoso.log.postgres import PostgresLog
 from hoso.process import logs
@@ -79,20 +73,6 @@ def connector(settings: Settings) -> AgencyGateway:
     return make(settings.gateway, settings.ivan_code)  # type: ignore[no-any-return]
 
 
-def broker_of(settings: Settings) -> Broker | None:
-    """Kafka, where HOSO_LOG names it. Raises SettingsError."""
-    if settings.log == "postgres":
-        return None
-    return Broker.of(
-        settings.log,
-        ca=settings.kafka_ca,
-        certificate=settings.kafka_cert,
-        key=settings.kafka_key,
-        user=settings.kafka_user,
-        password_file=settings.kafka_password_file,
-    )
-
-
 def believed(settings: Settings, gateway: AgencyGateway) -> AgencyGateway:
     """The gateway, of which only signed decisions are believed where the agency's certificates are given."""
     if settings.agency_certificates is None:
@@ -109,27 +89,23 @@ async def run_service(
     """Run one service until SIGTERM or SIGINT. Returns the exit status; raises HosoError for what people can mend."""
     logs.set_up(name, settings.var / "log", settings.log_level, quiet="SUPERVISED_BY" in os.environ)
     points.arm(settings.points or None, settings.environment)
-    broker = broker_of(settings)
     async with house(settings, name) as own, contextlib.AsyncExitStack() as held:
+        log_of: Callable[..., EventLog] = PostgresLog
+        ends = None
+        if settings.on_kafka:
+            from app import kafka
+
+            log_of, ends = held.enter_context(kafka.reader(settings, name, lambda: kernel)), kafka.ends_of(settings)
         group = f"hoso.{name.replace('_', '-')}"
-        named = held.enter_context(instance(settings.var, name)) if broker is not None else ""
-
-        def log_of(*reader: Any) -> EventLog:
-            if broker is None:
-                return PostgresLog(*reader)
-            now = kernel.clock.now
-            return KafkaLog(*reader, broker=broker, environment=settings.environment, now=now, instance=named)
-
         kernel = Kernel(own.db, group, settings.environment, clock_pool=own.clock, log_of=log_of)
         loop = asyncio.get_running_loop()
         for sign in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sign, kernel.drained.set)
-        ends = KafkaEnds(broker) if broker is not None else None
         runner, address = await serve(kernel, settings.ops, settings.ops_token, ends)
         kernel.address = address
         try:
             await kernel.start()
-            service, jobs, facts = await _wired(name, own, kernel, broker)
+            service, jobs, facts = await _WIRES[name](own, kernel)
             gc.collect()
             gc.freeze()  # what was imported stays; looking through it for garbage cost a twentieth of the time
             ready({"service": name, "pid": os.getpid(), "ops": f"http://{address}", **facts})
@@ -250,14 +226,12 @@ async def _submitter(own: House, kernel: Kernel) -> Wired:
     )
 
 
-async def _wired(name: str, own: House, kernel: Kernel, broker: Broker | None) -> Wired:
-    if name != RELAY:
-        return await _WIRES[name](own, kernel)
-    if broker is None:
+async def _relay(own: House, kernel: Kernel) -> Wired:
+    if not own.settings.on_kafka:
         raise SettingsError("the relay moves the log to Kafka and HOSO_LOG names none: set HOSO_LOG=kafka://host:port")
-    from app.stopped import redrives
+    from app import kafka
 
-    return None, [Relay(kernel, broker).run, DeadLetters(kernel, broker, redrives).run], {}
+    return kafka.relay(own, kernel)
 
 
 async def _closing(kernel: Kernel, close: Callable[[], Awaitable[None]]) -> None:
@@ -391,23 +365,13 @@ _WIRES: dict[str, Callable[[House, Kernel], Awaitable[Wired]]] = {
     "mail_watcher": _mail_watcher,
     "ops": _ops,
     "notifier": _notifier,
+    RELAY: _relay,
 }
 
 
 def run(coroutine: Any) -> Any:
     """Run to the end on uvloop."""
     return uvloop.run(coroutine)
-
-
-async def _make_topics(broker: Broker, names: Sequence[str]) -> None:
-    """Make the topics that Kafka does not have. What differs is left to `hoso topics apply`."""
-    from hoso.kafka.admin import administered
-    from hoso.kafka.topics import Copies, every
-
-    async with administered(broker) as admin:
-        should = every(sorted(names), Copies.of(await admin.brokers()))
-        there = await admin.topics([topic.name for topic in should])
-        await admin.make([topic for topic in should if topic.name not in there])
 
 
 async def prepare(settings: Settings, url: str) -> list[str]:
@@ -428,12 +392,14 @@ async def prepare(settings: Settings, url: str) -> list[str]:
             await create_topics(tx, TOPICS)
             history = [Setting(*row) for row in await tx.fetch("select anchor, base, rate from log.clock order by n")]
             await create_days(tx, WorldClock(history).now())
-            if (
-                broker := broker_of(settings)
-            ) is None:  # consumers of Kafka, from now on of this log: it goes on at `off`
+            if not settings.on_kafka:  # who read Kafka reads this log from now on: it goes on at `off`
                 await tx.execute("update log.position set kafka = null where kafka is not null")
-        if broker is not None:
-            await _make_topics(broker, [r["topic"] for r in await db.pool.fetch("select distinct topic from log.head")])
+        if settings.on_kafka:
+            from app.kafka import make_topics
+
+            await make_topics(
+                settings, [r["topic"] for r in await db.pool.fetch("select distinct topic from log.head")]
+            )
         return [f"{m.part} {m.version}" for m in applied]
     finally:
         await db.close()

@@ -232,6 +232,11 @@ class Settings(BaseSettings):
         return (init_settings, env_settings, *files)
 
     @property
+    def on_kafka(self) -> bool:
+        """Whether services read the log from Kafka."""
+        return self.log != "postgres"
+
+    @property
     def database_folder(self) -> Path | None:
         """The folder of the embedded server; None when the database is somebody's server."""
         if not self.database:

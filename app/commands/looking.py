@@ -65,15 +65,12 @@ def lag(
 @contextlib.asynccontextmanager
 async def _ends(known: Settings) -> AsyncIterator[Ends | None]:
     """What tells of Kafka's partitions, where there is Kafka."""
-    if known.log == "postgres":
+    if not known.on_kafka:
         yield None
         return
-    from app.compose import broker_of
-    from hoso.kafka.lag import KafkaEnds
+    from app.kafka import ends_of
 
-    broker = broker_of(known)
-    assert broker is not None
-    ends = KafkaEnds(broker)
+    ends = ends_of(known)
     try:
         yield ends
     finally:

@@ -72,7 +72,7 @@ def up(
     from app.commands.opening import settings
     from app.compose import RELAY, SERVICES
 
-    known = [*SERVICES, *([RELAY] if settings().log != "postgres" else [])]
+    known = [*SERVICES, *([RELAY] if settings().on_kafka else [])]
     raise typer.Exit(_supervise(_known_services(services.split(",") if services else known)))
 
 

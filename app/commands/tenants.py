@@ -33,7 +33,7 @@ def add(
         await own.set_up.add_tenant(name, title, actor)
         # Who reads the tenants' request topics finds the new one at once.
         await own.db.pool.execute("select pg_notify('hoso', 'topics')")
-        return own.settings.log != "postgres"
+        return own.settings.on_kafka
 
     with_kafka = working(job)
     say(text("tenant.added", name=name))

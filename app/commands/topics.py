@@ -46,7 +46,7 @@ def list_(json_: Json = False) -> None:
 
         made = await log_views.heads(db)
         names = [t.name for t in TOPICS] + sorted(set(made) - {t.name for t in TOPICS})
-        there = await _there(known, names) if known.log != "postgres" else None
+        there = await _there(known, names) if known.on_kafka else None
         rows = []
         for name in names:
             topic, head = topic_named(name), made.get(name, {})
@@ -72,12 +72,10 @@ def list_(json_: Json = False) -> None:
 
 
 async def _there(known: Settings, names: list[str]) -> dict[str, Found]:
-    from app.compose import broker_of
+    from app.kafka import broker_of
     from hoso.kafka.admin import administered
 
-    broker = broker_of(known)
-    assert broker is not None
-    async with administered(broker) as admin:
+    async with administered(broker_of(known)) as admin:
         return await admin.topics(names)
 
 
@@ -156,13 +154,12 @@ async def _compared(
 
 def _kafka() -> Broker:
     """Raises HosoError when the log is PostgreSQL alone."""
-    from app.compose import broker_of
+    from app.kafka import broker_of
     from hoso.runtime.failures import HosoError
 
-    broker = broker_of(settings())
-    if broker is None:
+    if not settings().on_kafka:
         raise HosoError(text("topic.no-kafka"))
-    return broker
+    return broker_of(settings())
 
 
 def _names() -> list[str]:
