@@ -138,10 +138,10 @@ def reader(db: Database, group: str = GROUP, topics: Sequence[Topic] = (COUNTED,
 
 
 async def ready(events: Any) -> bool:
-    """Wait until what was committed can be read; whether there is anything. PostgreSQL: at once, and only reading tells."""
+    """Wait until what was committed can be read; whether there is anything that a turn may not give at once (PostgreSQL: never)."""
     while hasattr(events, "events"):
         events = events.events
-    return await events.ready() if isinstance(events, Reader) else True
+    return await events.ready() if isinstance(events, Reader) else False
 
 
 async def turn(own: Consumer[Any]) -> int:
@@ -157,7 +157,7 @@ async def settle(own: Consumer[Any]) -> int:
         more = await ready(own._events)
         handled, _ = await own.turn()
         total += handled
-        if not handled and not (more and isinstance(own._db, KafkaStage)):
+        if not handled and not more:
             return total
 
 

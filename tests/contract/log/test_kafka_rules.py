@@ -1,0 +1,536 @@
+"""Reading from Kafka: what is seen is dropped, what is missing is told, positions are the database's and nobody else's.
+
+Each rule has a test that turns red without it; where a rule can be switched off (hoso/points.py), its control shows that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from hoso.kafka.relay import GROUP as RELAY
+from hoso.kafka.relay import Relay
+from hoso.kafka.resend import resend
+from hoso.log.partitions import partition_of
+from hoso.log.port import Entry, GapFound
+from hoso.log.postgres import PostgresLog, append
+from hoso.process.embedded import EmbeddedServer
+from hoso.runtime.consumer import LOST
+from hoso.runtime.ids import uuid7
+from hoso.runtime.kernel import Kernel
+from hoso.runtime.steps import Tell
+from hoso.store.postgres import Database
+from tests.contract.log.conftest import lay_out
+from tests.contract.log.on_kafka import KafkaStage, Reader, lay_out_topics
+from tests.contract.log.stage import (
+    COUNTED,
+    GROUP,
+    TOPICS,
+    Counted,
+    admit,
+    consumer,
+    count,
+    echoes,
+    reader,
+    ready,
+    service,
+    settle,
+    turn,
+)
+from tests.contract.log.test_consumer import Fragile, Pausing
+from tests.support.postgres import fresh
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.parametrize("stage", ["kafka"], indirect=True)
+
+
+async def relay_back(db: Database, to: int = 0) -> None:
+    """What `hoso topics resend` does to the relay, or a relay that died behind its acknowledgements."""
+    await db.pool.execute("update log.position set off = least(off, $2), at = '-infinity' where grp = $1", RELAY, to)
+
+
+async def at(db: Database, column: str = "kafka") -> int:
+    return int(
+        await db.pool.fetchval(f"select coalesce(sum({column}), 0) from log.position where grp = $1", GROUP) or 0
+    )
+
+
+@contextlib.asynccontextmanager
+async def elsewhere(server: EmbeddedServer, stage: KafkaStage) -> AsyncIterator[tuple[Database, Relay]]:
+    """Another service's database, whose relay writes to the same topics."""
+    db = await Database.open(await fresh(server), name="elsewhere", size=3, quick=2)
+    await lay_out(db)
+    await db.pool.execute("update log.source set id = gen_random_uuid()")  # databases of tests are copies of one
+    kernel = Kernel(db, RELAY, "test")
+    await kernel.start()
+    relay = Relay(kernel, stage.broker)
+    assert await relay.open()
+    try:
+        yield db, relay
+    finally:
+        await relay.close()
+        await db.close()
+
+
+async def relayed(relay: Relay) -> None:
+    await relay.reload()
+    while await relay.turn():
+        pass
+
+
+# --- what was seen ----------------------------------------------------------------------------------------------
+
+
+async def test_what_is_sent_again_is_dropped_and_the_position_passes_it(stage: KafkaStage) -> None:
+    unit = uuid7()
+    own = consumer(stage, service())
+    await count(stage, unit, range(5))
+    await settle(own)
+    await relay_back(stage)
+    await count(stage, unit, [5])
+    assert await settle(own) == 1
+    await relay_back(stage)
+    assert await settle(own) == 0
+    assert await echoes(stage, unit) == list(range(6))
+    assert (await at(stage), await at(stage, "off")) == (6 + 5 + 6, 6), "nothing is behind any more"
+    assert await settle(consumer(stage, service())) == 0
+
+
+async def test_control_without_the_mark_what_is_sent_again_doubles(
+    stage: KafkaStage, without: Callable[[str], None]
+) -> None:
+    without("mark")
+    unit = uuid7()
+    await count(stage, unit, [1])
+    await settle(consumer(stage, service()))
+    await relay_back(stage)
+    assert await settle(consumer(stage, service())) == 1
+    assert await echoes(stage, unit) == [1, 1]
+
+
+async def foreign_again(stage: KafkaStage, server: EmbeddedServer) -> list[int]:
+    """Another database's events are handled, the reader dies, they are sent again, a new reader reads on."""
+    unit = uuid7()
+    async with elsewhere(server, stage) as (db, relay):
+        await count(db, unit, [1, 2])
+        await relayed(relay)
+        own = consumer(stage, service())
+        assert await settle(own) == 2
+        await own._events.close()
+        await relay_back(db)
+        await relayed(relay)
+        await settle(consumer(stage, service()))
+    return await echoes(stage, unit)
+
+
+async def test_marks_are_written_with_the_effects(stage: KafkaStage, server: EmbeddedServer) -> None:
+    assert await foreign_again(stage, server) == [1, 2]
+
+
+async def test_control_without_marks_written_with_the_effects_a_new_reader_doubles(
+    stage: KafkaStage, server: EmbeddedServer, without: Callable[[str], None]
+) -> None:
+    without("mark-with-effects")
+    assert await foreign_again(stage, server) == [1, 2, 1, 2]
+
+
+async def test_a_mark_whose_effects_were_rolled_back_never_was(stage: KafkaStage, server: EmbeddedServer) -> None:
+    unit = uuid7()
+    async with elsewhere(server, stage) as (db, relay):
+        await count(db, unit, [1, 2])
+        await relayed(relay)
+        fragile = Fragile(stage, "before the commit", reader(stage))
+        with pytest.raises(LOST):
+            await turn(consumer(stage, service(kept=fragile), events=fragile))
+        assert await stage.pool.fetchval("select count(*) from log.mark") == 0
+        assert await settle(consumer(stage, service())) == 2
+    assert await echoes(stage, unit) == [1, 2]
+
+
+async def test_sources_have_marks_of_their_own(stage: KafkaStage, server: EmbeddedServer) -> None:
+    unit = uuid7()
+    async with elsewhere(server, stage) as (first, one), elsewhere(server, stage) as (second, two):
+        for n in range(3):
+            await count(first, unit, [n])
+            await count(second, unit, [100 + n])
+            await count(stage, unit, [200 + n])
+            await relayed(one)
+            await relayed(two)
+            await settle(consumer(stage, service()))
+        await relay_back(second, 1)
+        await relay_back(first)
+        await relayed(two)
+        await relayed(one)
+        assert await settle(consumer(stage, service())) == 0
+    seen = await echoes(stage, unit)
+    for start in (0, 100, 200):
+        assert [n for n in seen if start <= n < start + 100] == [start, start + 1, start + 2]
+    rows = await stage.pool.fetch("select source, off from log.mark where grp = $1", GROUP)
+    assert sorted(r["off"] for r in rows) == [2, 2, 2]
+    assert len({r["source"] for r in rows}) == 3
+
+
+async def restored(db: Database, topic: str, back_to: int) -> None:
+    """What `hoso restore` leaves: a log that goes on earlier, under the next epoch, and a relay that stands earlier too."""
+    await db.pool.execute("delete from log.event where topic = $1 and off >= $2", topic, back_to)
+    await db.pool.execute(
+        "update log.head set next = $2, epoch = epoch + 1 where topic = $1 and next >= $2", topic, back_to
+    )
+    await db.pool.execute("insert into log.epoch select topic, part, epoch, next from log.head where epoch > 0")
+    await relay_back(db, back_to - 1)
+
+
+async def test_after_a_restore_elsewhere_its_offsets_come_again_under_a_new_epoch_and_are_taken(
+    stage: KafkaStage, server: EmbeddedServer
+) -> None:
+    unit = uuid7()
+    async with elsewhere(server, stage) as (db, relay):
+        await count(db, unit, range(6))
+        await relayed(relay)
+        assert await settle(consumer(stage, service())) == 6
+        await restored(db, COUNTED.name, 4)
+        await count(db, unit, [104, 105, 106])
+        await relayed(relay)
+        assert await settle(consumer(stage, service())) == 3
+        assert await echoes(stage, unit) == [*range(6), 104, 105, 106]
+        mark = await stage.pool.fetchrow("select epoch, off from log.mark where grp = $1", GROUP)
+        assert tuple(mark) == (1, 6)
+        await relay_back(db)
+        await relayed(relay)
+        assert await settle(consumer(stage, service())) == 0, "the old epoch lies below the mark"
+
+
+async def test_what_the_restore_of_the_own_database_took_back_is_not_read(stage: KafkaStage) -> None:
+    """Kafka still has the events that the restored log does not: they are another history."""
+    unit = uuid7()
+    await count(stage, unit, range(6))
+    await stage.relayed()
+    await restored(stage, COUNTED.name, 4)
+    await count(stage, unit, [104, 105])
+    await settle(consumer(stage, service()))
+    assert await echoes(stage, unit) == [0, 1, 2, 3, 104, 105]
+
+
+# --- what is missing --------------------------------------------------------------------------------------------
+
+
+async def gap(stage: KafkaStage, unit: UUID) -> None:
+    """The events 3 and 4 never came to Kafka, 5 and 6 did."""
+    await count(stage, unit, range(7))
+    part = partition_of(unit, 8)
+    until = "update log.position set off = $3 where grp = $1 and topic = $2 and part = $4"
+    held = await stage.pool.fetch("delete from log.event where topic = $1 and off >= 3 returning *", COUNTED.name)
+    await stage.pool.execute("update log.head set next = 3 where topic = $1 and part = $2", COUNTED.name, part)
+    await stage.relayed()
+    async with stage.pool.acquire() as tx, tx.transaction():
+        for row in held:
+            await tx.execute(
+                "insert into log.event(topic, part, off, at, id, type, subject, tenant, body) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                *(row[c] for c in ("topic", "part", "off", "at", "id", "type", "subject", "tenant", "body")),
+            )
+        await tx.execute("update log.head set next = 7 where topic = $1 and part = $2", COUNTED.name, part)
+        await tx.execute(until, RELAY, COUNTED.name, 5, part)
+    await stage.relayed()
+
+
+async def test_a_gap_stops_the_reader_and_says_how_to_fill_it(stage: KafkaStage) -> None:
+    unit = uuid7()
+    await gap(stage, unit)
+    own = consumer(stage, service())
+    with pytest.raises(GapFound, match=r"test\.echo has to read 3 of .*, Kafka goes on at 5.*hoso topics resend"):
+        await settle(own)
+    assert await echoes(stage, unit) == [0, 1, 2], "nothing behind the gap is handled"
+    with pytest.raises(GapFound):
+        await settle(consumer(stage, service()))
+
+
+async def test_what_was_missing_is_found_behind_the_gap_when_it_was_resent(stage: KafkaStage) -> None:
+    unit = uuid7()
+    await gap(stage, unit)
+    with pytest.raises(GapFound):
+        await settle(consumer(stage, service()))
+    async with stage.pool.acquire() as tx, tx.transaction():
+        await resend(tx, COUNTED)
+    assert await settle(consumer(stage, service())) == 4
+    assert await echoes(stage, unit) == list(range(7))
+
+
+async def test_a_topic_made_anew_is_filled_and_read_by_the_process_that_runs(stage: KafkaStage, kafka: str) -> None:
+    unit, own = uuid7(), consumer(stage, service())
+    await count(stage, unit, range(5))
+    await settle(own)
+    await stage.relay.close()
+    await lay_out_topics(kafka, TOPICS)
+    assert await stage.relay.open()
+    await count(stage, unit, [5])
+    async with stage.pool.acquire() as tx, tx.transaction():
+        await resend(tx, COUNTED)
+
+    async def read() -> bool:
+        await stage.relayed()
+        await own.turn()
+        return len(await echoes(stage, unit)) == 6
+
+    await eventually(read, "the sixth event to be read", 30)
+    assert await echoes(stage, unit) == list(range(6))
+    assert await at(stage) == 6
+
+
+async def test_records_that_expired_unread_stop_the_reader(stage: KafkaStage, kafka: str) -> None:
+    unit = uuid7()
+    await count(stage, unit, range(5))
+    own = consumer(stage, service())
+    await settle(own)
+    await own._events.close()
+    await count(stage, unit, range(5, 9))
+    await stage.relayed()
+    from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
+    admin: Any = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    part = TopicPartition(COUNTED.name, partition_of(unit, 8))
+    await admin.delete_records({part: RecordsToDelete(before_offset=7)})
+    await admin.close()
+    with pytest.raises(GapFound, match=r"has to read 5, Kafka has dropped everything before 7"):
+        await settle(consumer(stage, service()))
+
+
+# --- whose position ---------------------------------------------------------------------------------------------
+
+
+async def told(stage: KafkaStage, group: str) -> dict[TopicPartition, int]:
+    """What Kafka was told that a group has read."""
+    asking = AIOKafkaConsumer(bootstrap_servers=list(stage.broker.servers), group_id=group, enable_auto_commit=False)
+    await asking.start()
+    try:
+        parts = [TopicPartition(COUNTED.name, part) for part in range(8)]
+        asking.assign(parts)
+        found = {part: await asking.committed(part) for part in parts}
+        return {part: off for part, off in found.items() if off is not None}
+    finally:
+        await asking.stop()
+
+
+async def test_kafka_is_told_after_the_database_and_only_what_the_database_has(stage: KafkaStage) -> None:
+    unit = uuid7()
+    part = TopicPartition(COUNTED.name, partition_of(unit, 8))
+    await count(stage, unit, [1, 2])
+    events = stage.reader(GROUP, [COUNTED])
+    fragile = Fragile(stage, "before the commit", events)
+    own = consumer(stage, service(kept=fragile), events=fragile)
+    with pytest.raises(LOST):
+        await turn(own)
+    await events._tell()
+    assert await told(stage, events._joins) == {}
+    assert await settle(own) == 2
+    await events.close()
+    assert await told(stage, events._joins) == {part: 2}, "up to date when the reader leaves"
+
+
+async def test_what_kafka_believes_of_our_position_is_not_believed(stage: KafkaStage) -> None:
+    """A database restored from a backup stands before what Kafka was told."""
+    unit = uuid7()
+    await count(stage, unit, range(4))
+    events = stage.reader(GROUP, [COUNTED], together=True)
+    await settle(consumer(stage, service(), events=events))
+    await events.close()
+    await stage.pool.execute("delete from log.mark; ")
+    await stage.pool.execute("update log.position set kafka = 1, off = 1 where grp = $1 and off > 0", GROUP)
+    await stage.pool.execute("delete from log.event where topic = 'test.echoed'")
+    again = stage.reader(GROUP, [COUNTED], together=True)
+    assert await settle(consumer(stage, service(), events=again)) == 3
+    assert await echoes(stage, unit) == [1, 2, 3]
+
+
+async def failing_once(stage: KafkaStage) -> list[int]:
+    """A batch fails and nobody says `reload`; the next records are there already."""
+    unit = uuid7()
+    await count(stage, unit, [1, 2])
+    fragile = Fragile(stage, "before the commit", reader(stage))
+    own = consumer(stage, service(kept=fragile), events=fragile)
+    with pytest.raises(LOST):
+        await turn(own)
+    await count(stage, unit, [3])
+    await stage.relayed()
+    with contextlib.suppress(AssertionError):
+        await settle(own)
+    return await echoes(stage, unit)
+
+
+async def test_after_a_failed_transaction_the_reader_goes_back_to_its_position(stage: KafkaStage) -> None:
+    assert await failing_once(stage) == [1, 2, 3]
+
+
+async def test_control_without_going_back_a_failed_batch_is_lost(
+    stage: KafkaStage, without: Callable[[str], None]
+) -> None:
+    without("back-to-position")
+    assert await failing_once(stage) == [3]
+
+
+class Away:
+    """A pool of a database that cannot be reached for a while."""
+
+    def __init__(self, pool: Any) -> None:
+        self.pool = pool
+        self.away = False
+
+    def acquire(self) -> Any:
+        if self.away:
+            raise ConnectionRefusedError("the database is away")
+        return self.pool.acquire()
+
+
+async def test_a_database_that_stays_away_for_several_tries_costs_nothing(stage: KafkaStage) -> None:
+    unit = uuid7()
+    await count(stage, unit, [1, 2])
+    events = stage.reader(GROUP, [COUNTED])
+    fragile = Fragile(stage, "before the commit", events)
+    own = consumer(stage, service(kept=fragile), events=fragile)
+    away = Away(stage.quick)
+    with pytest.raises(LOST):
+        await turn(own)
+    events._positions._pool = away
+    away.away = True
+    for _ in range(3):
+        with pytest.raises(ConnectionRefusedError):
+            await events.reload()
+        with pytest.raises(ConnectionRefusedError):
+            await own.turn()
+    await count(stage, unit, [3])
+    await stage.relayed()
+    away.away = False
+    assert await settle(own) == 3
+    assert await echoes(stage, unit) == [1, 2, 3]
+
+
+# --- changing hands ---------------------------------------------------------------------------------------------
+
+
+async def test_a_batch_read_before_the_partition_went_away_and_came_back_is_fenced(stage: KafkaStage) -> None:
+    """What was learnt when it came back is not what the batch was read at."""
+    unit = uuid7()
+    await count(stage, unit, [1, 2, 3])
+    events = stage.reader(GROUP, [COUNTED])
+    asleep = Pausing(events)
+    await ready(asleep)
+    first = asyncio.create_task(consumer(stage, service(), events=asleep).turn())
+    await asleep.has_read.wait()
+    parts = {TopicPartition(*key) for key in events.parts}
+    await events.on_partitions_revoked(parts)
+    assert await turn(consumer(stage, service())) == 3
+    await events.on_partitions_assigned(parts)
+    asleep.go_on.set()
+    assert (await first)[0] == 0
+    assert await echoes(stage, unit) == [1, 2, 3]
+    await count(stage, unit, [4])
+    assert await settle(consumer(stage, service(), events=events)) == 1
+
+
+async def test_a_batch_in_hand_is_committed_although_its_partition_went_away(stage: KafkaStage) -> None:
+    unit = uuid7()
+    await count(stage, unit, [1, 2, 3])
+    events = stage.reader(GROUP, [COUNTED])
+    asleep = Pausing(events)
+    await ready(asleep)
+    first = asyncio.create_task(consumer(stage, service(), events=asleep).turn())
+    await asleep.has_read.wait()
+    await events.on_partitions_revoked({TopicPartition(*key) for key in events.parts})
+    asleep.go_on.set()
+    assert (await first)[0] == 3
+    assert await settle(consumer(stage, service())) == 0
+
+
+async def test_what_lay_ready_when_a_partition_went_away_is_read_when_it_comes_back(stage: KafkaStage) -> None:
+    unit = uuid7()
+    await count(stage, unit, [1, 2, 3])
+    events = stage.reader(GROUP, [COUNTED])
+    assert await ready(events)
+    assert events.lies_ready == 3
+    parts = {TopicPartition(*key) for key in events.parts}
+    await events.on_partitions_revoked(parts)
+    assert events.lies_ready == 0
+    await events.on_partitions_assigned(parts)
+    assert await asyncio.wait_for(settle(consumer(stage, service(), events=events)), 20) == 3
+    assert await echoes(stage, unit) == [1, 2, 3]
+
+
+async def test_from_postgresql_to_kafka_and_back_and_again_nothing_is_read_twice(stage: KafkaStage) -> None:
+    unit = uuid7()
+    kafka: Callable[[], Any] = lambda: stage.reader(GROUP, [COUNTED])  # noqa: E731
+    postgres: Callable[[], Any] = lambda: PostgresLog(stage.quick, GROUP, [COUNTED], uuid7())  # noqa: E731
+    told: Sequence[Callable[[], Any]] = (postgres, kafka, postgres, kafka, postgres)
+    for n, events in enumerate(told):
+        await count(stage, unit, [2 * n, 2 * n + 1])
+        own = consumer(stage, service(), events=events())
+        assert await settle(own) == 2
+        await own._events.close()
+    assert await echoes(stage, unit) == list(range(10))
+
+
+async def test_a_reader_of_kafka_is_fenced_by_one_of_postgresql(stage: KafkaStage) -> None:
+    """While a deployment changes over, both may run."""
+    unit = uuid7()
+    await count(stage, unit, [1, 2])
+    asleep = Pausing(stage.reader(GROUP, [COUNTED]))
+    await ready(asleep)
+    first = asyncio.create_task(consumer(stage, service(), events=asleep).turn())
+    await asleep.has_read.wait()
+    other = PostgresLog(stage.quick, GROUP, [COUNTED], uuid7())
+    assert (await consumer(stage, service(), events=other).turn())[0] == 2
+    asleep.go_on.set()
+    assert (await first)[0] == 0
+    assert await echoes(stage, unit) == [1, 2]
+
+
+async def test_a_slow_consumer_reads_on_where_it_was(stage: KafkaStage) -> None:
+    """More than a helping lies ready while a batch takes its time."""
+    units = [uuid7() for _ in range(10)]
+    for n in range(120):
+        await admit(stage, *((unit, Tell(Counted(n=n))) for unit in units))
+    asleep = Pausing(stage.reader(GROUP, [COUNTED]))
+    await ready(asleep)
+    own = consumer(stage, service(), events=asleep)
+    first = asyncio.create_task(own.turn())
+    await asleep.has_read.wait()
+    reading: Reader = asleep.events  # type: ignore[assignment]
+
+    async def next_one() -> bool:
+        return reading.lies_ready > 0
+
+    await eventually(next_one, "the next helping to lie ready meanwhile")
+    asleep.go_on.set()
+    handled = (await first)[0]
+    assert handled + await settle(own) == 1200
+    for unit in units:
+        assert await echoes(stage, unit) == list(range(120))
+
+
+async def test_a_record_that_no_relay_wrote_is_read_as_what_it_says(stage: KafkaStage) -> None:
+    """Somebody who may write to an internal topic did: it takes effect by its own words, or is a dead letter."""
+    from aiokafka import AIOKafkaProducer
+
+    unit = uuid7()
+    async with stage.pool.acquire() as tx, tx.transaction():
+        await append(
+            tx,
+            [Entry(COUNTED.name, partition_of(unit, 8), uuid7(), Counted.TYPE, unit, "acme", b"{}")],
+            datetime.now(UTC),
+        )
+    producer = AIOKafkaProducer(bootstrap_servers=list(stage.broker.servers))
+    await producer.start()
+    try:
+        await producer.send_and_wait(COUNTED.name, b"no event", partition=0)
+    finally:
+        await producer.stop()
+    own = consumer(stage, service())
+    assert await settle(own) == 2
+    dead = await stage.pool.fetch("select topic, part, reason, body from log.dead")
+    assert [tuple(r) for r in dead] == [(COUNTED.name, 0, "no-unit", b"no event")]
