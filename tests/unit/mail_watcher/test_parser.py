@@ -166,9 +166,9 @@ ODD = {
 
 @pytest.mark.parametrize("name", ODD)
 def test_odd_mails_are_read_quickly(name: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     parse(ODD[name])
-    assert time.monotonic() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 PIECES = [
