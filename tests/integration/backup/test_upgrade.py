@@ -114,6 +114,7 @@ async def test_the_new_release_finishes_what_the_one_before_began(before: Path, 
         await everybody_killed(world)
         (world.world.folder / "hoso" / "up.json").unlink()
         world.world.start_hoso()
+        await world.world.until_up()
         assert await world.until_working(60) < 60
         assert await world.until_ended(90), "not everything ended on the new release"
         found = await world.judge()
