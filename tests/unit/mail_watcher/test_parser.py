@@ -133,10 +133,10 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_mails_are_refused_quickly(name: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(HostileMail):
         parse(HOSTILE[name])
-    assert time.monotonic() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 ODD = {

@@ -123,9 +123,9 @@ def test_a_signature_is_held_against_the_worlds_clock() -> None:
 
 def test_blanks_that_would_take_for_ever() -> None:
     raw = signed(activation()) + b" " * 50_000 + b"x"
-    started = time.monotonic()
+    started = time.process_time()
     assert "blanks" in why(raw)
-    assert time.monotonic() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 @pytest.mark.parametrize(
