@@ -1,6 +1,6 @@
 """Sheet to enrolled: every service and the simulated agency on this machine, real signatures, HTTP, IMAP and SMTP.
 
-    python -m benchmarks.enrolments [--mix] [--enrolments 10000] [--mailboxes 10] [--mailhost dovecot|pymap] [--paced 300]
+    python -m benchmarks.enrolments [--mix] [--enrolments 10000] [--mailboxes 10] [--mailhost dovecot|pymap] [--paced 300] [--log kafka]
 
 A sheet is handed in over HTTP; the clock runs from the first accepted row to the last activated unit, by the agency's own
 ledger. With `--mix` 70 % go straight, 20 % stop their provider first, 10 % have no code and apply for one; the clock then
@@ -59,6 +59,8 @@ PARTS = {
     "pymap": "mailboxes",
     "dovecot": "mailboxes",
     "postgres": "database",
+    "kafka.Kafka": "kafka",
+    "demo.broker": "kafka",
 }
 HOSTS = {"dovecot": "benchmarks.mailhost", "pymap": "demo.post"}
 """Who keeps the agency's mails: a real server, or the demo's, which is pure Python and costs several times as much."""
@@ -301,9 +303,11 @@ async def main(args: argparse.Namespace) -> None:
         folder / "world",
         settings={"HOSO_LOG_LEVEL": "WARNING", "HOSO_GATEWAY_POLL": "1s", "HOSO_GATEWAY_TIMEOUT": "30s"},
         simulator=["--fast"],
+        log=args.log,
     )
     world.start_afresh()
     try:
+        world.start_broker()
         start_mail_host(world, args.mailhost, [f"hop{n}@bench.example" for n in range(args.mailboxes)])
         post = await world.until("post/post.json", "post")
         world.start_simulator(post["smtp"]["port"])
@@ -340,6 +344,7 @@ async def main(args: argparse.Namespace) -> None:
     }
     verdict(
         benchmark="enrolments",
+        log=world.log,
         enrolments_per_s=round(figures["per_s"], 1),
         enrolments=args.enrolments,
         mix=args.mix,
@@ -360,5 +365,6 @@ if __name__ == "__main__":
     parser.add_argument("--mailboxes", type=int, default=10)
     parser.add_argument("--mailhost", choices=list(HOSTS), default="dovecot" if program() else "pymap")
     parser.add_argument("--paced", type=int, default=300)
+    parser.add_argument("--log", choices=("postgres", "kafka"), help="default: what the variable LOG says")
     parser.add_argument("--keep", action="store_true", help="leave the world's folder for a look")
     sys.exit(uvloop.run(main(parser.parse_args())))

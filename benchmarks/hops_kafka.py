@@ -81,7 +81,8 @@ class Sink:
 
 @contextlib.asynccontextmanager
 async def children(*commands: list[str]) -> AsyncIterator[list[int]]:
-    started = [await asyncio.create_subprocess_exec(*command) for command in commands]
+    null = asyncio.subprocess.DEVNULL
+    started = [await asyncio.create_subprocess_exec(*command, stdout=null) for command in commands]
     try:
         yield [child.pid for child in started]
     finally:
@@ -141,11 +142,12 @@ async def run_ours(cluster: Cluster, warm: int, events: int, stages: int) -> dic
             listening = asyncio.create_task(edge._listen())
 
             async def send(count: int) -> None:
-                steps = asked(count)
                 for start in range(0, count, 500):
                     async with db.pool.acquire() as tx, tx.transaction():
-                        ring = await edge.admit_many(tx, steps[start : start + 500])
+                        ring = await edge.admit_many(tx, [steps.pop() for _ in range(min(500, count - start))])
                     ring()
+
+            steps = asked(warm + events)
 
             server = [p.pid for p in psutil.Process().children() if p.name() == "postgres"]
             parts = {"relay": pids[:1], "stages": pids[1:], "postgres": server, "kafka": [cluster.pid(1)]}
@@ -232,14 +234,14 @@ async def relay(broker: Broker, url: str) -> None:
     await kernel.run(None, extra=[Relay(kernel, broker).run])
 
 
-async def main(what: str, servers: str, url: str) -> None:
+async def main(what: str, servers: str, url: str, copy: str) -> None:
     broker = Broker.of(f"kafka://{servers}")
     if what == "relay":
         return await relay(broker, url)
 
     def log_of(*reader: Any) -> KafkaLog:
         return KafkaLog(
-            *reader, broker=broker, environment="test", now=WorldClock().now, instance=f"bench.{what}.{servers}"
+            *reader, broker=broker, environment="test", now=WorldClock().now, instance=f"bench.{what}.{copy}"
         )
 
     await serve(url, int(what), log_of)
@@ -249,5 +251,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="One process of the benchmark.")
     for name in ("what", "servers", "url"):
         parser.add_argument(name)
+    parser.add_argument("--copy", default="1")
     args = parser.parse_args()
-    uvloop.run(main(args.what, args.servers, args.url))
+    uvloop.run(main(args.what, args.servers, args.url, args.copy))
