@@ -31,7 +31,7 @@ test-kafka: install ## what needs a real Kafka, and the scenarios and a short ru
 	@bash scripts/test-tools.sh
 	@"$(PY)" -m pytest -n 2 --dist loadfile -m kafka --ignore tests/e2e --ignore tests/chaos
 	@rm -rf var/scenarios
-	@LOG=kafka SCENARIOS_RAN=var/scenarios "$(PY)" -m pytest -n 2 --dist loadfile tests/e2e tests/chaos --ignore tests/e2e/test_statements.py
+	@LOG=kafka SCENARIOS_RAN=var/scenarios "$(PY)" -m pytest -n 2 --dist loadfile tests/e2e tests/chaos tests/integration/backup/test_drill.py --ignore tests/e2e/test_statements.py
 	@LOG=kafka SCENARIOS_RAN=var/scenarios "$(PY)" -m pytest tests/e2e/test_statements.py
 
 check: install ## format, lint, types, architecture, size of the kernel
