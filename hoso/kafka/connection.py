@@ -27,6 +27,8 @@ PROTOCOLS = {"kafka": "PLAINTEXT", "kafka+ssl": "SSL", "kafka+sasl-ssl": "SASL_S
 SESSION_MS = 6_000
 """A copy that is gone is noticed after so long; the broker's own floor."""
 FLOOD_S = 30.0
+CLOSED = 5
+"""So many connections closed one after the other are no broker that starts, but one that wants TLS and got none."""
 LOGGERS = (
     "aiokafka",
     "aiokafka.conn",
@@ -136,22 +138,24 @@ async def connected(
 
     Raises HosoError when the broker answers and does not let us in, or when `most` seconds have passed.
     """
-    pause, told, began = 0.2, 0.0, time.monotonic()
+    pause, told, began, closed = 0.2, 0.0, time.monotonic(), 0
     names = ",".join(broker.servers)
     heard = _Heard()
     for name in LOGGERS:  # before what keeps them from flooding: a filter of the parent does not see a child's records
         logging.getLogger(name).filters.insert(0, heard)
     try:
         while drained is None or not drained.is_set():
-            heard.refused = ""
+            heard.refused, heard.closed = "", False
             try:
                 return await start()
             except KafkaError as error:
                 if isinstance(error, TopicAuthorizationFailedError | GroupAuthorizationFailedError):
                     raise
-                if heard.refused:
+                closed = closed + 1 if heard.closed else 0
+                if heard.refused or closed >= CLOSED:
+                    why = heard.refused or "it closes what we open"
                     raise HosoError(
-                        f"Kafka at {names} does not let us in ({heard.refused}): mend HOSO_KAFKA_USER, HOSO_KAFKA_PASSWORD_FILE, "
+                        f"Kafka at {names} does not let us in ({why}): mend HOSO_KAFKA_USER, HOSO_KAFKA_PASSWORD_FILE, "
                         "HOSO_KAFKA_CA or the kind of HOSO_LOG (kafka://, kafka+ssl://, kafka+sasl-ssl://)"
                     ) from error
                 if not error.retriable and not isinstance(error, KafkaTimeoutError):
@@ -187,11 +191,13 @@ class _Heard(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
         self.refused = ""
+        self.closed = False
 
     def filter(self, record: logging.LogRecord) -> bool:
         said = record.getMessage()
         if any(sign.lower() in said.lower() for sign in self.SIGNS):
             self.refused = said.rpartition(": ")[2].strip(". ")[:200] or said[:200]
+        self.closed = self.closed or said.endswith(" closed")
         return True
 
 

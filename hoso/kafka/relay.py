@@ -21,6 +21,7 @@ from typing import Any
 import asyncpg
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
     KafkaError,
     MessageSizeTooLargeError,
     NotEnoughReplicasError,
@@ -110,6 +111,9 @@ class Relay:
         )
         try:
             await made.start()
+        except ClusterAuthorizationFailedError as error:  # who may write nowhere is not given a producer's number
+            await made.stop()
+            raise CannotSend(f"Kafka does not let the relay write ({error}): run `hoso topics acls`") from error
         except BaseException:
             with contextlib.suppress(Exception):
                 await made.stop()

@@ -143,7 +143,6 @@ async def test_a_restarted_process_has_its_partitions_back_without_waiting_for_t
 ) -> None:
     start("relay")
     known = await standing_still(stage, start, "test.echo.here.1")
-    await asyncio.sleep(0)
     unknown = await standing_still(stage, start, "")
     assert known < unknown / 2, f"{known:.1f} s with a name it has again, {unknown:.1f} s without"
 

@@ -49,9 +49,9 @@ from tests.support.waiting import eventually
 
 
 @contextlib.asynccontextmanager
-async def running(db: Database, own: Service[Any] | None = None) -> AsyncIterator[Kernel]:
+async def running(db: Database, own: Service[Any] | None = None, **how: Any) -> AsyncIterator[Kernel]:
     """A kernel at work; drained at the end, which must not take long."""
-    kernel = Kernel(db, GROUP, "test")
+    kernel = Kernel(db, GROUP, "test", **how)
     await kernel.start()
     task = asyncio.create_task(kernel.run(own or service()))
     try:
