@@ -152,13 +152,20 @@ async def run_ours(cluster: Cluster, warm: int, events: int, stages: int) -> dic
             server = [p.pid for p in psutil.Process().children() if p.name() == "postgres"]
             parts = {"relay": pids[:1], "stages": pids[1:], "postgres": server, "kafka": [cluster.pid(1)]}
             before = await db.pool.fetchval("select pg_current_wal_lsn()")
+            rounds = await transactions(db)
             figures = await timed(send, sink, warm, events, parts)
+            await asyncio.sleep(1.1)  # the server tells its statistics once a second
+            rounds = await transactions(db) - rounds
             wal = int(await db.pool.fetchval("select pg_current_wal_lsn() - $1", before))
             listening.cancel()
             for n in range(stages):
                 states = await db.pool.fetchval(f"select count(*) from bench.state{n}")
                 assert states == warm + events, f"{states} states in stage {n} of {warm + events}"
-        return {**figures, "wal_bytes": wal / (events + warm)}
+        return {**figures, "wal_bytes": wal / (events + warm), "events_a_commit": (events + warm) / rounds}
+
+
+async def transactions(db: Database) -> int:
+    return int(await db.pool.fetchval("select xact_commit from pg_stat_database where datname = current_database()"))
 
 
 async def run_contender(kind: str, cluster: Cluster, warm: int, events: int, stages: int) -> dict[str, float]:
