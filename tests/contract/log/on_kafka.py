@@ -110,7 +110,7 @@ class Reader(KafkaLog):
         """Wait until partitions are ours and read from where the database says."""
 
         async def there() -> bool:
-            return await self._joined() and bool(self._places)
+            return await self._joined() and bool(self._places or self._in_hand or self._astray)
 
         await eventually(there, "the reader to join", 20)
 
@@ -148,6 +148,11 @@ async def lay_out_topics(bootstrap: str, topics: Sequence[Topic], **settings: st
     try:
         names = [t.name for t in topics]
         await admin.delete_topics(names)
+
+        async def gone() -> bool:
+            return not set(names) & set(await admin.list_topics())
+
+        await eventually(gone, "the topics to be gone", 20)
         created: set[str] = set()
 
         async def made() -> bool:
