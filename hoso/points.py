@@ -11,7 +11,17 @@ import os
 import signal
 from pathlib import Path
 
-FENCES = ("position", "outcome", "mailbox", "sleeper", "mark", "mark-with-effects", "restore", "back-to-position", "idempotent")
+FENCES = (
+    "position",
+    "outcome",
+    "mailbox",
+    "sleeper",
+    "mark",
+    "mark-with-effects",
+    "restore",
+    "back-to-position",
+    "idempotent",
+)
 
 _folder: Path | None = None
 _broken: frozenset[str] = frozenset()
