@@ -57,6 +57,9 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
     reader harmless. Partitions are shared by range, so one member has the same partition numbers of all topics.
     """
 
+    linger = 0.0
+    """The relay has gathered already: waiting for more would only make every hop later."""
+
     def __init__(
         self,
         pool: asyncpg.Pool,
@@ -350,21 +353,21 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._positions.move(tx, ends, self._marks_of(records), self._sieve.source)
 
     def _marks_of(self, records: Sequence[Record]) -> dict[tuple[str, Partition], Mark]:
-        marks = {}
+        last = {}
         for r in records:
             origin = self._origins[r.topic, r.part].get(r.off)
             if origin is not None:
-                marks[origin.source, (r.topic, r.part)] = Mark(origin.epoch, origin.off)
-        return marks
+                last[origin.source, (r.topic, r.part)] = origin
+        return {key: Mark(origin.epoch, origin.off) for key, origin in last.items()}
 
     def moved(self, records: Sequence[Record]) -> None:
         for (source, key), mark in self._marks_of(records).items():
             self._hand[key].marks[source] = mark
             if source == self._sieve.source:
                 self._hand[key].off = mark.off + 1
-        for r in records:
-            self._hand[r.topic, r.part].kafka = r.off + 1
-            self._to_commit[TopicPartition(r.topic, r.part)] = r.off + 1
+        for key, off in {(r.topic, r.part): r.off for r in records}.items():
+            self._hand[key].kafka = off + 1
+            self._to_commit[TopicPartition(*key)] = off + 1
         self._in_hand -= len(records)
 
     async def _skip(self) -> None:

@@ -105,8 +105,10 @@ class Sieve:
     def _is_new(self, key: Partition, place: Place, origin: Origin, mark: Mark | None) -> bool:
         if not holds("mark"):
             return True
-        if origin.source == self.source and any(
-            e > origin.epoch and first <= origin.off for e, first in place.restores
+        if (
+            place.restores
+            and origin.source == self.source
+            and any(e > origin.epoch and first <= origin.off for e, first in place.restores)
         ):
             return False  # the restore of this database took it back
         if mark is None:

@@ -118,6 +118,8 @@ class PostgresLog:
     position is what makes a second reader harmless.
     """
 
+    linger = 0.005
+
     def __init__(self, pool: Any, group: str, topics: Sequence[Topic], member: UUID, _wake: Any = None) -> None:
         self._pool = pool
         self._group = group

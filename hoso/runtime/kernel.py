@@ -104,12 +104,13 @@ class Kernel:
             await self._leave()
 
     async def _consume(self, service: Service[Any]) -> None:
-        woken = self.bell.on(*(t.name for t in service.topics), f"held:{service.group}")
+        bell = self.bell
+        woken = bell.on(*(t.name for t in service.topics), f"held:{service.group}")
         events = self._log_of(self.db.quick, service.group, service.topics, self.member, woken.set)
         self._logs.append(events)
         consumer = Consumer(service, events, self.db, self._source, self.clock, self.metrics)
         try:
-            await consumer.run(woken, self.bell.ring, self.bell.on("topics"), drained=self.drained)
+            await consumer.run(woken, bell.ring, bell.on("topics"), linger=events.linger, drained=self.drained)
         finally:
             await events.close()
 
