@@ -23,6 +23,7 @@ import uvloop
 from app.disk import free_mib
 from app.house import House, Wired, house
 from app.rules import rejection_table, rules
+from app.switching import back_to_postgres
 from hoso import points
 from hoso.log.port import EventLog
 from hoso.log.postgres import PostgresLog
@@ -392,8 +393,8 @@ async def prepare(settings: Settings, url: str) -> list[str]:
             await create_topics(tx, TOPICS)
             history = [Setting(*row) for row in await tx.fetch("select anchor, base, rate from log.clock order by n")]
             await create_days(tx, WorldClock(history).now())
-            if not settings.on_kafka:  # who read Kafka reads this log from now on: it goes on at `off`
-                await tx.execute("update log.position set kafka = null where kafka is not null")
+            if not settings.on_kafka:
+                await back_to_postgres(tx)
         if settings.on_kafka:
             from app.kafka import make_topics
 

@@ -1,0 +1,66 @@
+"""HOSO_LOG goes from Kafka back to PostgreSQL: who read Kafka goes on here, and old days of the log are dropped again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from app.compose import prepare
+from app.world import world_clock
+from hoso.log.port import Entry
+from hoso.log.postgres import PostgresLog, append, create_topics, trim
+from hoso.settings import load
+from hoso.store.postgres import Database
+from schemas.topics import topic_named
+from tests.integration.ops.setting import position
+
+RELAY, INTAKE = "hoso.relay", "hoso.intake"
+REQUESTS, INTERNAL = "enrolment.requests.acme", "agency.replied"
+
+
+async def said(db: Database, topic: str, *words: str) -> None:
+    now = (await world_clock(db.pool)).now()
+    async with db.pool.acquire() as tx, tx.transaction():
+        await create_topics(tx, [topic_named(topic)])
+        await append(tx, [Entry(topic, 2, uuid4(), "t", uuid4(), "acme", word.encode()) for word in words], now)
+
+
+async def stands(db: Database, group: str, topic: str) -> tuple[Any, ...] | None:
+    row = await db.pool.fetchrow(
+        "select off, kafka, at = '-infinity' from log.position where grp = $1 and topic = $2 and part = 2", group, topic
+    )
+    return tuple(row) if row else None
+
+
+async def test_requests_are_read_on_behind_what_the_relay_has_sent(db: Database) -> None:
+    """A stranger's headers may have put `off` anywhere; our own topics' is theirs."""
+    await said(db, REQUESTS, "one", "two", "three", "four")
+    await said(db, INTERNAL, "one", "two")
+    await position(db, INTAKE, REQUESTS, 2, off=10**15, kafka=70)
+    await position(db, INTAKE, INTERNAL, 2, off=1, kafka=1)
+    await position(db, "hoso.ops", REQUESTS, 2, off=1)  # has never read Kafka
+    await position(db, RELAY, REQUESTS, 2, off=3)
+    await db.pool.execute("update log.position set at = now() - interval '1 hour' where grp = $1", RELAY)
+    await position(db, RELAY, INTERNAL, 2, off=2)
+    for _ in range(2):
+        await prepare(load(environment="test"), db.url)
+        assert await stands(db, INTAKE, REQUESTS) == (3, None, False)
+        assert await stands(db, INTAKE, INTERNAL) == (1, None, True)
+        assert await stands(db, "hoso.ops", REQUESTS) == (1, None, True)
+    log = PostgresLog(db.pool, INTAKE, [topic_named(REQUESTS)], uuid4())
+    assert [record.body for record in await log.read(10)] == [b"four"]
+
+
+async def test_what_a_relay_that_is_gone_has_not_read_keeps_no_day(db: Database) -> None:
+    await said(db, INTERNAL, "one", "two")
+    await position(db, INTAKE, INTERNAL, 2, off=2, kafka=2)
+    await position(db, RELAY, INTERNAL, 2, off=1)
+    today = await db.pool.fetchval("select tableoid::regclass::text from log.event limit 1")
+    later = (await world_clock(db.pool)).now() + timedelta(days=40)
+    async with db.pool.acquire() as tx, tx.transaction():
+        assert today.removeprefix("log.") not in await trim(tx, later, timedelta(days=30))
+    await prepare(load(environment="test"), db.url)
+    assert await stands(db, RELAY, INTERNAL) is None
+    async with db.pool.acquire() as tx, tx.transaction():
+        assert today.removeprefix("log.") in await trim(tx, later, timedelta(days=30))
