@@ -220,12 +220,17 @@ select (select count(*) from units u where active_transaction is not null
 """
 """Units activated, and granted codes that took effect."""
 
+_BYTES = """
+select pg_current_wal_lsn() - $1 as wal, count(*) as events, coalesce(sum(length(body)), 0) as body from log.event
+"""
+
 
 async def sustained(
     own: Any, world: World, url: str, key: str, file: Path, count: int, books: Books, mix: bool
 ) -> dict[str, Any]:
-    batch = await upload(url, key, file)
     db = own.db.pool
+    before_us = await db.fetchval("select pg_current_wal_lsn()")
+    batch = await upload(url, key, file)
     while not (began := await db.fetchval("select min(opened_at) from ops.enrolment where batch = $1", batch)):
         await asyncio.sleep(0.02)
     shown = time.monotonic()
@@ -251,7 +256,11 @@ async def sustained(
         assert findings.clean, findings
         assert findings.enrolled == count, findings
     seconds = last - began.timestamp()
+    told = await db.fetchrow(_BYTES, before_us)
     return {
+        "wal_bytes": int(told["wal"]) / count,
+        "events": told["events"] / count,
+        "event_bytes": int(told["body"]) / count,
         "per_s": count / seconds,
         "seconds": seconds,
         "cpu": {part: used / count * 1000 for part, used in cpu.items()},
@@ -327,6 +336,10 @@ async def main(args: argparse.Namespace) -> None:
             for part, cost in sorted(figures["cpu"].items(), key=lambda p: -p[1]):
                 print(f"  {part:<13}{cost:6.2f} ms of CPU an enrolment")
             print(f"  {'all':<13}{sum(figures['cpu'].values()):6.2f} ms")
+            print(
+                f"{figures['events']:.1f} events of {figures['event_bytes'] / 1024:.1f} KiB in all and "
+                f"{figures['wal_bytes'] / 1024:.1f} KiB of WAL an enrolment"
+            )
             latencies = await paced(own, url, key, args.enrolments + 1000, args.paced, args.mailboxes, taxes)
             p50, p99 = statistics.median(latencies), latencies[int(len(latencies) * 0.99) - 1]
             print(f"request -> submitted at 10/s: p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms")
@@ -352,6 +365,9 @@ async def main(args: argparse.Namespace) -> None:
         mailhost=args.mailhost,
         cpu_ms={part: round(cost, 2) for part, cost in figures["cpu"].items()},
         cpu_ms_all=round(sum(figures["cpu"].values()), 2),
+        wal_kib=round(figures["wal_bytes"] / 1024, 1),
+        log_kib=round(figures["event_bytes"] / 1024, 1),
+        events=round(figures["events"], 1),
         submitted_p50_ms=round(p50 * 1000),
         submitted_p99_ms=round(p99 * 1000),
         largest_service_mb=round(max(services.values())),
