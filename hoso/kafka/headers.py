@@ -15,10 +15,12 @@ from typing import NamedTuple
 from uuid import UUID
 
 from hoso.log.port import Record
+from hoso.writable import writable
 
 CLOUDEVENTS = "application/cloudevents+json; charset=utf-8"
 _ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO = timedelta(microseconds=1)
+_LAST_MS = (datetime(9999, 1, 1, tzinfo=UTC) - _ZERO) // timedelta(milliseconds=1)
 Headers = Sequence[tuple[str, bytes]]
 
 
@@ -55,11 +57,13 @@ def read(
     told = dict(headers)
     try:
         origin = Origin(told["hoso-source"].decode(), int(told["hoso-epoch"]), int(told["hoso-off"]))
-        if not (0 <= origin.off < 2**62 and 0 <= origin.epoch < 2**31 and len(origin.source) <= 64):
-            return None
         at = _ZERO + int(told["hoso-at"]) * _MICRO
         subject = UUID(key.decode()) if key else None
         type_, tenant = told["hoso-type"].decode(), told["hoso-tenant"].decode()
+        if not (0 <= origin.off < 2**62 and 0 <= origin.epoch < 2**31 and len(origin.source) <= 64):
+            return None
+        if "\0" in origin.source + type_ + tenant:  # which no database has written
+            return None
     except (KeyError, ValueError, OverflowError, AttributeError, TypeError):  # a header may have no value at all
         return None
     return Record(topic, part, off, at, type_, subject, tenant, value or b""), origin
@@ -67,10 +71,11 @@ def read(
 
 def unmarked(topic: str, part: int, off: int, key: bytes | None, value: bytes | None, timestamp: int) -> Record:
     """A record of an internal topic that no relay wrote: what can be told of it. Without a unit it becomes a dead letter."""
-    at = _ZERO + timestamp * 1000 * _MICRO
+    at = _ZERO + min(max(timestamp, 0), _LAST_MS) * 1000 * _MICRO
     try:
         told = json.loads(value or b"")
-        subject, type_, tenant = UUID(str(told["subject"])), str(told["type"]), str(told["tenant"])
+        subject = UUID(str(told["subject"]))
+        type_, tenant = (writable(str(told[name])) for name in ("type", "tenant"))
     except (ValueError, KeyError, TypeError, RecursionError):
         return Record(topic, part, off, at, "", None, "", value or b"")
     return Record(topic, part, off, at, type_, subject, tenant, value or b"")

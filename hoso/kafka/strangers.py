@@ -21,6 +21,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from hoso.log.port import Record
 from hoso.runtime.ids import trace_of
+from hoso.writable import writable
 from schemas.envelope import MAX_EVENT_BYTES, Fact, encode, envelope_of
 from schemas.events import EnrolUnit, RequestUnfit
 from schemas.topics import tenant_of
@@ -131,7 +132,7 @@ def _body(
 
 
 def _dead(topic: str, part: int, off: int, at: datetime, value: bytes | None, why: str) -> Record:
-    return Record(topic, part, off, at, why, None, tenant_of(topic), value or b"")
+    return Record(topic, part, off, at, writable(why), None, tenant_of(topic), value or b"")
 
 
 # --- what was sent ----------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from hoso.runtime.metrics import Metrics
 from hoso.runtime.outgoing import Because, Cause, Source, write
 from hoso.runtime.steps import Service
 from hoso.store.postgres import Database, columns
+from hoso.writable import writable
 from schemas.envelope import BrokenEvent, UnknownType, decode
 
 log = logging.getLogger(__name__)
@@ -245,7 +246,7 @@ class Consumer(Generic[S]):
                 "insert into log.held(grp, subject, since, reason, error) select $1, *  from unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[]) "
                 "on conflict (grp, subject) do nothing",
                 group,
-                *columns([(u, now, batch.holds[u].reason, batch.holds[u].error) for u in units]),
+                *columns([(u, now, batch.holds[u].reason, writable(batch.holds[u].error)) for u in units]),
             )
             for unit in units:
                 self._metrics.held.labels(group, batch.holds[unit].reason).inc()
@@ -269,7 +270,7 @@ class Consumer(Generic[S]):
                 record.part,
                 record.off,
                 hold.reason,
-                hold.error,
+                writable(hold.error),
                 record.body,
                 record.at,
             )
@@ -301,7 +302,7 @@ class Consumer(Generic[S]):
             self._service.group,
             unit,
             hold.reason,
-            hold.error,
+            writable(hold.error),
         )
 
     async def _drain(self, tx: Any, unit: UUID) -> set[str]:

@@ -100,12 +100,15 @@ def taken(value: bytes | None, headers: Any) -> Record:
 @example(b"\xef\xbb\xbf{}", [])
 @example(b"\xff\xfe{\0}\0", [])
 @example(b"NaN", [("ce_type", None), ("ce_type", b"\xff")])
+@example(b"{}", [("content-type", b"text/pl\0ain")])
+@example(b"{}", [("hoso-unreadable", b"a\0b")])
 def test_anything_becomes_a_record_that_intake_handles(value: bytes | None, headers: Any) -> None:
     record = taken(value, headers)
     assert record == taken(value, headers)
     assert (record.topic, record.part, record.off, record.at, record.tenant) == (TOPIC, 3, 17, AT, "acme")
     if record.subject is None:
         assert record.type
+        assert "\0" not in record.type, "PostgreSQL does not take it"
         assert record.body == (value or b"")
         return
     assert record.type in (EnrolUnit.TYPE, RequestUnfit.TYPE)

@@ -1,0 +1,63 @@
+"""Records that no relay of ours wrote: whatever they say, the partition is read on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from hoso.log.port import Record
+from hoso.runtime.ids import uuid7
+from tests.contract.log.on_kafka import KafkaStage
+from tests.contract.log.stage import COUNTED, Counted, consumer, count, echoes, reader, ready, service, settle
+from tests.contract.log.test_consumer import Pausing
+
+pytestmark = pytest.mark.parametrize("stage", ["kafka"], indirect=True)
+
+
+async def written(stage: KafkaStage, topic: str, *records: dict[str, Any]) -> None:
+    """Records of another producer, into partition 0."""
+    producer = AIOKafkaProducer(bootstrap_servers=list(stage.broker.servers))
+    await producer.start()
+    try:
+        for one in records:
+            await producer.send_and_wait(topic, partition=0, **{"value": b"{}"} | one)
+    finally:
+        await producer.stop()
+
+
+class Saying(Pausing):
+    """Gives every record out as one without a unit, of a type that PostgreSQL does not take."""
+
+    async def read(self, limit: int) -> Sequence[Record]:
+        return [r._replace(subject=None, type="a\0b") for r in await self.events.read(limit)]
+
+
+async def test_a_reason_that_postgresql_does_not_take_stops_nobody(stage: KafkaStage) -> None:
+    await count(stage, uuid7(), [1])
+    odd = Saying(reader(stage))
+    assert await ready(odd)
+    assert (await consumer(stage, service(), events=odd).turn())[0] == 1
+    assert "a\ufffdb" in await stage.pool.fetchval("select error from log.dead")
+
+
+async def test_what_an_internal_topic_says_of_itself_need_not_be_writable(stage: KafkaStage) -> None:
+    unit = uuid7()
+    await count(stage, unit, [1])
+    told = {"subject": str(uuid7()), "type": "a\0b\ud800", "tenant": "\0"}
+    ours = {"hoso-epoch": b"0", "hoso-off": b"0", "hoso-at": b"0", "hoso-type": b"t", "hoso-tenant": b"acme"}
+    await written(
+        stage,
+        COUNTED.name,
+        {"value": json.dumps(told).encode()},
+        {"headers": list((ours | {"hoso-source": b"a\0b"}).items())},
+        {"headers": list((ours | {"hoso-source": b"x", "hoso-type": b"a\0b"}).items())},
+        {"value": b'{"type": "%b"}' % Counted.TYPE.encode()},
+    )
+    assert await settle(consumer(stage, service())) == 5
+    assert await echoes(stage, unit) == [1]
+    assert [r["type"] for r in await stage.pool.fetch("select type from log.held_event")] == ["a\ufffdb\ufffd"]
+    assert await stage.pool.fetchval("select count(*) from log.dead") == 3
