@@ -114,6 +114,14 @@ BACKUP_SENTENCES: dict[str, tuple[str, str]] = {
         "Recovery is open since {since}, known until {until}: {unsure} calls may have been made before, {enrolments} enrolments of before are still open.",
     ),
     "restore.unsure": ("  {lane}: {count} việc chưa rõ", "  {lane}: {count} unsure"),
+    "restore.unread": (
+        "  {group}, {topic}: {records} bản ghi từ trước chưa đọc ({state})",
+        "  {group}, {topic}: {records} records of before not read ({state})",
+    ),
+    "restore.not-read": (
+        "Chưa kết thúc được: Kafka còn bản ghi từ trước lần khôi phục chưa được đọc, hoặc không hỏi được Kafka (`hoso lag`).",
+        "Not ended: Kafka holds records from before the restore that were not read, or cannot be asked (`hoso lag`).",
+    ),
     "restore.not-done": (
         "Chưa kết thúc được: còn việc chưa rõ đã làm hay chưa.",
         "Not ended: some calls may have been made before.",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,7 +19,7 @@ from hoso.runtime.failures import HosoError
 
 if TYPE_CHECKING:
     from app.backup import Backup
-    from app.recovery import Standing
+    from app.recovery import Standing, Unread
     from hoso.process.embedded import EmbeddedServer
     from hoso.settings import Settings
 
@@ -224,13 +224,17 @@ def _ended(known: Settings, actor: str, done: bool, anyway: bool, json_: bool) -
         async with running_database(known) as url:
             db = await connect(url)
             try:
+                left = await _unread(known, db)
                 async with db.transaction():
-                    return await (close_recovery(db, actor, anyway=anyway) if done else standing(db))
+                    if done:
+                        return await close_recovery(db, actor, anyway=anyway, unread=left)
+                    found = await standing(db)
+                    return found and replace(found, unread=left)
             finally:
                 await db.close(timeout=2)
 
     found = wait_for(job())
-    closed = found is None or (done and not found.unsure and (anyway or not found.enrolments))
+    closed = found is None or (done and not found.unsure and not found.unread and (anyway or not found.enrolments))
     if json_:
         as_json({"open": not closed, **(asdict(found) if found is not None else {})})
     elif found is None:
@@ -243,14 +247,33 @@ def _ended(known: Settings, actor: str, done: bool, anyway: bool, json_: bool) -
         raise typer.Exit(NOTHING)
 
 
+async def _unread(known: Settings, db: Any) -> list[Unread]:
+    """What Kafka still has of before; nothing without Kafka."""
+    from app.recovery import unread
+
+    if not known.on_kafka:
+        return []
+    from app.kafka import ends_of
+
+    ends = ends_of(known)
+    try:
+        return await unread(db, ends)
+    finally:
+        await ends.close()
+
+
 def _tell(found: Standing, done: bool) -> None:
     unsure = sum(found.unsure.values())
     words = {"since": cell(found.since), "until": cell(found.known_until), "unsure": unsure}
     say(text("restore.standing", **words, enrolments=found.enrolments))
     for lane, count in found.unsure.items():
         say(text("restore.unsure", lane=lane, count=count))
-    if done:
-        warn(text("restore.not-done") if unsure else text("restore.still-open", enrolments=found.enrolments))
+    for one in found.unread:
+        say(text("restore.unread", group=one.group, topic=one.topic, records=one.records, state=one.state))
+    if done and unsure:
+        warn(text("restore.not-done"))
+    elif done:
+        warn(text("restore.not-read") if found.unread else text("restore.still-open", enrolments=found.enrolments))
 
 
 def _progress() -> Callable[[str, int, int], None]:
