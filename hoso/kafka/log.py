@@ -266,8 +266,7 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
                     await asyncio.sleep(0.2)
                     continue
                 except FAILURES as error:
-                    places = {TopicPartition(*key): place.next for key, place in self._places.items()}
-                    got = await past(error, self._consumer, self._broker, places, self._sieve.patterns)
+                    got = await past(error, self._consumer, self._broker, self._places, self._sieve.patterns)
                 except KafkaError as error:
                     if not error.retriable:
                         raise

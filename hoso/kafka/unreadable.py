@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException, IllegalStateError, UnsupportedCodecError
 
 from hoso.kafka.connection import Broker
+from hoso.kafka.marks import Partition, Place
 from hoso.kafka.strangers import UNREADABLE
 
 log = logging.getLogger(__name__)
@@ -41,37 +42,56 @@ async def past(
     error: Exception,
     consumer: AIOKafkaConsumer,
     broker: Broker,
-    places: Mapping[TopicPartition, int],
+    places: Mapping[Partition, Place],
     strange: Sequence[str],
 ) -> dict[TopicPartition, list[Any]]:
     """What to give out instead of what could not be read; the reader goes on behind it, elsewhere from its places.
 
+    `places`: the reader's own, as they change: where the reading was put elsewhere meanwhile, nothing of what was found is given out.
     `strange`: how the topics begin that others write to. Raises `error` when none of these is the reason: in a topic of our own
     nothing is passed over.
     """
     log.warning("a record cannot be read", extra={"error": repr(error)})
-    for part, at in places.items():  # the fetch that failed may have begun to give out others
-        with contextlib.suppress(IllegalStateError):
-            consumer.seek(part, at)
-    found = await around(broker, {part: at for part, at in places.items() if part.topic.startswith(tuple(strange))})
+    began = dict(places)
+    back_to(consumer, began)
+    looked = {TopicPartition(*key): place.next for key, place in began.items() if key[0].startswith(tuple(strange))}
+    found = await around(broker, looked)
     if not found:
         raise error
+    given = {}
     for part, records in found.items():
+        key = (part.topic, part.partition)
+        if places.get(key) is not began[key]:
+            continue
         with contextlib.suppress(IllegalStateError):  # taken from us meanwhile
             consumer.seek(part, records[-1].offset + 1)
-    return found
+            given[part] = records
+    return given
+
+
+def back_to(consumer: AIOKafkaConsumer, places: Mapping[Partition, Place]) -> None:
+    """Read on from the places: a fetch that failed may have begun to give out some partitions."""
+    for key, place in places.items():
+        with contextlib.suppress(IllegalStateError):
+            consumer.seek(TopicPartition(*key), place.next)
 
 
 async def around(broker: Broker, places: Mapping[TopicPartition, int]) -> dict[TopicPartition, list[Any]]:
-    """What lies from each place on, where something there cannot be read. Raises KafkaError."""
-    client = AIOKafkaConsumer(**broker.arguments(), client_id="hoso-around", enable_auto_commit=False)
+    """What lies from each place on, where something there cannot be read or a whole helping can: that may lie behind it. Raises KafkaError."""
+    client = AIOKafkaConsumer(
+        **broker.arguments(), client_id="hoso-around", enable_auto_commit=False, isolation_level="read_committed"
+    )
     try:
         await client.start()
         ends = await client.end_offsets(list(places)) if places else {}
         found = {part: await _one_by_one(client, part, start, ends[part]) for part, start in places.items()}
     finally:
         await client.stop()
-    return {part: records for part, records in found.items() if any(isinstance(one, StandIn) for one in records)}
+    return {
+        part: records
+        for part, records in found.items()
+        if len(records) >= HELPING or any(isinstance(one, StandIn) for one in records)
+    }
 
 
 async def _one_by_one(client: AIOKafkaConsumer, part: TopicPartition, at: int, end: int) -> list[Any]:
