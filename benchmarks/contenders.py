@@ -89,7 +89,7 @@ async def faststream(kind: str, broker: str, n: int) -> None:
     await asyncio.Event().wait()
 
 
-def faust(broker: str, n: int) -> None:
+def faust(broker: str, n: int, folder: str) -> None:
     import faust as library
 
     app = library.App(
@@ -99,7 +99,7 @@ def faust(broker: str, n: int) -> None:
         topic_partitions=8,
         topic_disable_leader=True,
         web_enabled=False,
-        datadir=tempfile.mkdtemp(prefix="hoso-bench-faust-"),
+        datadir=folder,
         producer_acks=-1,
         producer_linger=0.002,
         stream_wait_empty=False,
@@ -120,7 +120,8 @@ def faust(broker: str, n: int) -> None:
 
 def main(kind: str, broker: str, n: int) -> None:
     if kind == "faust":
-        return faust(broker, n)
+        with tempfile.TemporaryDirectory(prefix="hoso-bench-faust-") as folder:
+            return faust(broker, n, folder)
     import uvloop
 
     uvloop.run(raw(broker, n) if kind == "raw" else faststream(kind, broker, n))
