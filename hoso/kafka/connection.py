@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, KafkaTimeoutError, TopicAuthorizationFailedError
 
 from hoso.runtime.failures import HosoError, SettingsError
+from hoso.store.postgres import redacted
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -70,13 +71,15 @@ class Broker:
         scheme, slashes, rest = url.partition("://")
         servers = tuple(part.strip() for part in rest.rstrip("/").split(",") if part.strip())
         if not slashes or scheme not in PROTOCOLS or not servers:
+            shown = redacted(url) if slashes else url.rpartition("@")[2]
             raise SettingsError(
-                f"HOSO_LOG={url} is no log: write `postgres`, or kafka://host:port[,host:port], kafka+ssl://… or kafka+sasl-ssl://…"
+                f"HOSO_LOG={shown} is no log: write `postgres`, or kafka://host:port[,host:port], kafka+ssl://… or kafka+sasl-ssl://…"
             )
         for server in servers:
-            if "@" in server or not server.rpartition(":")[2].isdigit():
+            if "@" in rest or not server.rpartition(":")[2].isdigit():
+                shown = rest.rpartition("@")[2] if "@" in rest else server  # a password may have commas in it
                 raise SettingsError(
-                    f"HOSO_LOG: '{server.rpartition('@')[2]}' is no broker: write host:port; a user goes into HOSO_KAFKA_USER"
+                    f"HOSO_LOG: '{shown}' is no broker: write host:port; a user goes into HOSO_KAFKA_USER"
                 )
         broker = cls(servers, PROTOCOLS[scheme], ca, certificate, key, user, password_file)
         if broker.protocol == "SASL_SSL" and (not user or password_file is None):
