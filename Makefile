@@ -43,7 +43,8 @@ check: install ## format, lint, types, architecture, size of the kernel
 	@! grep -nE 'https?://' *.lock
 
 bench: install ## all benchmarks; figures go to benchmarks/RESULTS.md by hand
-	@for b in hops calls signing enrolments; do "$(PY)" -m benchmarks.$$b || exit 1; done
+	@for b in hops calls signing sheets mails enrolments takeover ceilings; do "$(PY)" -m benchmarks.$$b || exit 1; done
+	@"$(PY)" -m benchmarks.hops --log kafka
 
 chaos: install ## the long chaos run (LOG=kafka: over a real Kafka)
 	@"$(PY)" -m tests.chaos --long
