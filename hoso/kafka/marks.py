@@ -39,6 +39,8 @@ class Known:
     marks: dict[str, Mark]
     restores: Sequence[tuple[int, int]]
     """Of the own database: (epoch, its first offset)."""
+    first: int = 0
+    """The oldest event that the own database keeps."""
 
 
 @dataclass(slots=True, eq=False)
@@ -53,6 +55,7 @@ class Place:
     """The Kafka offset the reading goes on at: behind what was dropped too."""
     marks: dict[str, Mark] = field(default_factory=dict)
     restores: Sequence[tuple[int, int]] = ()
+    first: int = 0
     gaps: dict[str, str] = field(default_factory=dict)
     """What is missing of a source, in words."""
 
@@ -111,14 +114,15 @@ class Sieve:
             and any(e > origin.epoch and first <= origin.off for e, first in place.restores)
         ):
             return False  # the restore of this database took it back
-        if mark is None:
-            return True
-        if origin.epoch < mark.epoch or (origin.epoch == mark.epoch and origin.off <= mark.off):
+        if mark is not None and (origin.epoch < mark.epoch or (origin.epoch == mark.epoch and origin.off <= mark.off)):
             return False
-        if origin.off > mark.off + 1:
+        # Where another's log begins nobody here knows: its relay may have begun behind what was trimmed.
+        begin = place.first if origin.source == self.source else origin.off
+        expected = mark.off + 1 if mark is not None else begin
+        if origin.off > expected:
             place.gaps.setdefault(
                 origin.source,
-                f"{key[0]}/{key[1]}: {self.group} has to read {mark.off + 1} of {origin.source}, Kafka goes on at {origin.off}; "
+                f"{key[0]}/{key[1]}: {self.group} has to read {expected} of {origin.source}, Kafka goes on at {origin.off}; "
                 "`hoso topics resend` fills a topic from the outbox",
             )
             return False
@@ -148,7 +152,9 @@ def placed(key: Partition, known: Known, begin: int, end: int, sieve: Sieve) -> 
         raise GapFound(
             f"{key[0]}/{key[1]}: {sieve.group} has to read {at}, Kafka has dropped everything before {begin}"
         )
-    place = Place(at, known.off, begin if at is None or at > end else at, dict(known.marks), known.restores)
+    place = Place(
+        at, known.off, begin if at is None or at > end else at, dict(known.marks), known.restores, known.first
+    )
     mark = place.marks.get(sieve.source)
     if known.off and (mark is None or mark.off < known.off - 1):  # read from the own database's log, not from Kafka
         epoch = max((e for e, first in known.restores if first < known.off), default=0)

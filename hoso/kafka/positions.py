@@ -20,8 +20,9 @@ on conflict do nothing
 _KNOWN = """
 select p.topic, p.part, p.kafka, p.off,
   (select json_agg(json_build_array(m.source, m.epoch, m.off)) from log.mark m where (m.grp, m.topic, m.part) = (p.grp, p.topic, p.part))::text as marks,
-  (select json_agg(json_build_array(e.epoch, e.first)) from log.epoch e where (e.topic, e.part) = (p.topic, p.part))::text as restores
-from log.position p where p.grp = $1 and p.topic = any($2)
+  (select json_agg(json_build_array(e.epoch, e.first)) from log.epoch e where (e.topic, e.part) = (p.topic, p.part))::text as restores,
+  coalesce(h.first, 0) as first
+from log.position p left join log.head h using (topic, part) where p.grp = $1 and p.topic = any($2)
 """
 _MOVE = """
 update log.position p set kafka = w.kafka, off = coalesce(w.own, p.off), at = case when w.own is null then p.at else w.at end, moved_at = clock_timestamp()
@@ -62,6 +63,7 @@ class Positions:
                 r["off"],
                 {source: Mark(epoch, off) for source, epoch, off in json.loads(r["marks"] or "[]")},
                 [(epoch, first) for epoch, first in json.loads(r["restores"] or "[]")],
+                r["first"],
             )
             for r in rows
         }
