@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
 from app.stopped import redrives
 from hoso.kafka.connection import Broker
-from hoso.kafka.dead_letters import DeadLetters
+from hoso.kafka.dead_letters import CUT, DeadLetters
 from hoso.kafka.lag import KafkaEnds
 from hoso.kafka.topics import dlq_of
 from hoso.process.gauges import Gauges
@@ -31,10 +31,11 @@ NOW = datetime.now(UTC)
 GROUP = "hoso.enrolment"
 
 
-async def make(kafka: str, *names: str, partitions: int = 3) -> None:
+async def make(kafka: str, *names: str, partitions: int = 3, **settings: str) -> None:
+    configs = {name.replace("_", "."): value for name, value in settings.items()}
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
-    answer = await admin.create_topics([NewTopic(name, partitions, 1) for name in names])
+    answer = await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=configs) for name in names])
     await admin.close()
     assert {code for _, code, _ in answer.topic_errors} == {0}
 
@@ -245,3 +246,55 @@ async def test_a_topic_that_is_not_there_holds_up_its_own_letters_only(
         kernel.drained.set()
         await letters.run()
     assert await unpublished(db) == set()
+
+
+@pytest.mark.parametrize("limit", [1024 * 1024 + 12, 100_000])
+async def test_a_letter_larger_than_kafka_takes_is_cut_and_holds_nobody_up(
+    kafka: str, db: Database, limit: int
+) -> None:
+    """More than a client may send, and more than the broker takes of this topic."""
+    topic, group = f"t.{uuid4().hex}", "hoso.intake"
+    await make(kafka, dlq_of(topic, group), partitions=1, max_message_bytes=str(limit))
+    before = await dead_letter(db, group, topic, b"1", off=1)
+    body = b"x" * min(limit, 1024 * 1024)
+    large = await dead_letter(db, group, topic, body, off=2, error="e" * 5000)
+    after = await dead_letter(db, group, topic, b"2", off=3)
+    letters = DeadLetters(Kernel(db, RELAY, "test"), Broker((kafka,)), redrives)
+    try:
+        assert await letters.turn() == 3
+        later = await dead_letter(db, group, topic, b"3", off=4)
+        assert await letters.turn() == 1
+    finally:
+        await letters.close()
+    found = await records(kafka, dlq_of(topic, group), 4)
+    assert {UUID(one.key.decode()): one.value for one in found} == {
+        before: b"1",
+        large: body[:CUT],
+        after: b"2",
+        later: b"3",
+    }
+    said = {UUID(one.key.decode()): dict(one.headers) for one in found}
+    assert (said[large]["dlq-cut"], "dlq-cut" in said[after]) == (str(len(body)).encode(), False)
+    assert await db.pool.fetchval("select length(body) from log.dead where id = $1", large) == len(body)
+
+
+async def test_a_letter_that_cannot_go_at_all_waits_alone(kafka: str, db: Database) -> None:
+    """Sent again each second it would be published a hundred times, and those behind it never."""
+    topic, group = f"t.{uuid4().hex}", "hoso.intake"
+    await make(kafka, dlq_of(topic, group), partitions=1, max_message_bytes="5000")
+    strange = await dead_letter(db, group, topic, b"strange", off=1)
+    large = await dead_letter(db, group, topic, b"x" * 10_000, off=2)
+    await dead_letter(db, group, topic, b"2", off=3)
+
+    async def asked(db: Any, of: str, body: bytes) -> int:
+        if body == b"strange":
+            raise KeyError("nobody foresaw it")
+        return await redrives(db, of, body)
+
+    letters = DeadLetters(Kernel(db, RELAY, "test"), Broker((kafka,)), asked)
+    try:
+        assert await letters.turn() == 1
+        assert await letters.turn() == 0
+        assert await unpublished(db) == {strange, large}
+    finally:
+        await letters.close()
