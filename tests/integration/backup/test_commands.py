@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -205,9 +206,19 @@ async def test_what_cannot_be_restored_is_one_sentence(own: Cli, tmp_path: Path)
         await asyncio.to_thread(server.stop)
 
 
-async def test_a_server_by_url(url: str, tmp_path: Path) -> None:
+@pytest.fixture
+def theirs(tmp_path: Path) -> Iterator[str]:
+    """A server somebody else started, with nothing on it but this database: a backup takes a whole server."""
+    server = EmbeddedServer(tmp_path / "theirs", settings={"fsync": "off"})
+    server.start()
+    yield server.url
+    server.stop()
+
+
+async def test_a_server_by_url(theirs: str, tmp_path: Path) -> None:
     """Its files are laid down, its operator starts it; nobody writes before the recovery is open."""
-    cli = Cli(url, tmp_path / "var")
+    cli = Cli(theirs, tmp_path / "var")
+    assert (await cli("migrate")).status == 0
     to, folder = tmp_path / "backups", tmp_path / "server"
     await cli("tenant", "add", "acme")
     made = await cli("backup", "--to", str(to))
@@ -219,22 +230,16 @@ async def test_a_server_by_url(url: str, tmp_path: Path) -> None:
     server = EmbeddedServer(folder, settings={"fsync": "off"})
     await asyncio.to_thread(server.start)
     try:
-        theirs = Cli(_same_name(url, server), tmp_path / "var")
-        unopened = await theirs("tenant", "add", "late")
+        restored = Cli(server.url, tmp_path / "var")
+        unopened = await restored("tenant", "add", "late")
         assert (unopened.status, "hoso restore --open" in unopened.err) == (2, True), unopened.err
-        opened = await theirs("restore", "--open")
+        opened = await restored("restore", "--open")
         assert opened.status == 0, opened.err
-        assert (await theirs("tenant", "add", "late")).status == 0
-        assert await names(theirs) == {"acme", "late"}
-        assert (await theirs("restore", "--done")).status == 0
+        assert (await restored("tenant", "add", "late")).status == 0
+        assert await names(restored) == {"acme", "late"}
+        assert (await restored("restore", "--done")).status == 0
     finally:
         await asyncio.to_thread(server.stop)
-
-
-def _same_name(url: str, server: EmbeddedServer) -> str:
-    """The database of that name on another server."""
-    name = url.partition("?")[0].rpartition("/")[2]
-    return server.url.replace("/hoso?", f"/{name}?")
 
 
 async def test_a_role_that_may_not_is_told_what_it_lacks(url: str, tmp_path: Path) -> None:
