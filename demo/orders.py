@@ -309,7 +309,8 @@ async def books_of_the_log(db: Any) -> list[str]:
     faults += [
         f"{r['grp']} is {r['behind']} events behind on {r['topic']}/{r['part']}"
         for r in await db.fetch(
-            "select p.grp, p.topic, p.part, h.next - p.off as behind from log.position p join log.head h using (topic, part) where h.next <> p.off"
+            "select p.grp, p.topic, p.part, h.next - p.off as behind from log.position p join log.head h using (topic, part) where h.next <> p.off "
+            "and (p.kafka is null or p.topic not like 'enrolment.requests.%')"
         )
     ]
     faults += [

@@ -59,7 +59,10 @@ class Passing:
         calls = await db.fetchval(
             "select count(*) from log.call where not lane = any($1) or (lane = 'agency.replies' and unsure)", _PATIENT
         )
-        behind = await db.fetchval("select sum(h.next - p.off) from log.position p join log.head h using (topic, part)")
+        behind = await db.fetchval(
+            "select sum(h.next - p.off) from log.position p join log.head h using (topic, part) "
+            "where (p.kafka is null or p.topic not like 'enrolment.requests.%')"
+        )
         heads = await db.fetchval("select sum(next) from log.head")
         due = await self._agency_busy() or await self._signing()
         read = await db.fetchval("select count(*) from mail_watcher.mail where not look and state <> 'fetched'")

@@ -88,11 +88,8 @@ class Sieve:
             if one.offset < place.next:
                 continue
             told = headers.read(one.topic, one.partition, one.offset, one.key, one.value, one.headers)
-            if foreign:
+            if foreign:  # a stranger's headers may say that they are ours: nothing of them is noted
                 taken.records.append(self._of_stranger(one))
-                # Our own outbox's count for the lag; whether a record is taken never hangs on a stranger's headers.
-                if told is not None and told[1].source == self.source:
-                    taken.origins[one.offset] = told[1]
             elif told is None:
                 taken.records.append(
                     headers.unmarked(one.topic, one.partition, one.offset, one.key, one.value, one.timestamp)

@@ -291,7 +291,9 @@ class Arena:
                         for r in await db.fetch("select topic, part, next from log.head")
                     }
                 )
-            positions = await db.fetch("select topic, part, off from log.position")
+            positions = await db.fetch(
+                "select topic, part, off from log.position p where (p.kafka is null or p.topic not like 'enrolment.requests.%')"
+            )
             waiting = await db.fetchval(
                 "select count(*) from log.call c where (owner is not null and not exists (select 1 from log.member m where m.id = c.owner)) "
                 "or (ready and owner is null and not_before < now() - interval '2 seconds' and asked_at < now() - interval '2 seconds' "
@@ -371,7 +373,8 @@ class Arena:
             undecided = await db.fetchval("select count(*) from intake.request where outcome is null")
             heads = await db.fetchval("select sum(next) from log.head")
             behind = await db.fetchval(
-                "select sum(h.next - p.off) from log.position p join log.head h using (topic, part)"
+                "select sum(h.next - p.off) from log.position p join log.head h using (topic, part) "
+                "where (p.kafka is null or p.topic not like 'enrolment.requests.%')"
             )
             calls = await db.fetchval("select count(*) from log.call where lane <> 'agency.replies' or unsure")
             mails = await db.fetchval("select count(*) from mail_watcher.mail where look")

@@ -251,7 +251,8 @@ class Scene:
                     branch.enrolment,
                 )
                 behind = await own.db.pool.fetchval(
-                    "select sum(h.next - p.off) from log.position p join log.head h using (topic, part)"
+                    "select sum(h.next - p.off) from log.position p join log.head h using (topic, part) "
+                    "where (p.kafka is null or p.topic not like 'enrolment.requests.%')"
                 )
                 return "working" if behind else f"{calls}"
         except AWAY:

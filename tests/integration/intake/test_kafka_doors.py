@@ -145,6 +145,8 @@ async def test_whatever_another_client_publishes_is_answered_or_kept_with_its_re
         assert sorted(json.loads(r["body"])["data"]["form"]["unit_code"] for r in requested) == ["TA0004Z", "TA0005Z"]
         assert {row["tenant"] for row in requested} == {"hoaban"}
         assert await db.pool.fetchval("select count(*) from log.held") == 0
+        stand = await db.pool.fetchrow("select off, kafka from log.position where topic = $1 and part = 0", TOPIC)
+        assert stand["off"] == 0, "a stranger's headers say nothing of our own log"
 
 
 def topic_time() -> Any:
