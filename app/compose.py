@@ -21,7 +21,7 @@ import asyncpg
 import uvloop
 
 from app.disk import free_mib
-from app.house import House, Wired, house
+from app.house import House, Wired, group_of, house
 from app.rules import rejection_table, rules
 from app.switching import back_to_postgres
 from hoso import points
@@ -97,8 +97,7 @@ async def run_service(
             from app import kafka
 
             log_of, ends = held.enter_context(kafka.reader(settings, name, lambda: kernel)), kafka.ends_of(settings)
-        group = f"hoso.{name.replace('_', '-')}"
-        kernel = Kernel(own.db, group, settings.environment, clock_pool=own.clock, log_of=log_of)
+        kernel = Kernel(own.db, group_of(name), settings.environment, clock_pool=own.clock, log_of=log_of)
         loop = asyncio.get_running_loop()
         for sign in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sign, kernel.drained.set)
@@ -109,7 +108,9 @@ async def run_service(
             service, jobs, facts = await _WIRES[name](own, kernel)
             gc.collect()
             gc.freeze()  # what was imported stays; looking through it for garbage cost a twentieth of the time
-            ready({"service": name, "pid": os.getpid(), "ops": f"http://{address}", **facts})
+            ready(
+                {"service": name, "pid": os.getpid(), "member": str(kernel.member), "ops": f"http://{address}", **facts}
+            )
             log.info("started", extra={"service": name, "pid": os.getpid(), "address": address})
             await kernel.run(service, extra=[*jobs, lambda: _follow_parent(kernel)])
         except Braked as error:

@@ -85,3 +85,8 @@ async def house(settings: Settings, name: str, *, size: int = 6) -> AsyncIterato
         for extra in others:
             extra.terminate()
         await db.close()
+
+
+def group_of(name: str) -> str:
+    """The group a service reads in."""
+    return f"hoso.{name.replace('_', '-')}"

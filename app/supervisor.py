@@ -21,13 +21,14 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 import asyncpg
 
 from app.compose import BRAKED, connector, prepare
 from app.disk import LOW_MIB, REFUSE_MIB, free_mib
-from app.house import database_url, embedded_server, key_ring
+from app.house import database_url, embedded_server, group_of, key_ring
 from app.leftovers import end_leftovers
 from hoso.process import logs
 from hoso.runtime.failures import HosoError
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 DEAF_S = 10.0
 READY_S = 30.0
 DISK_S = 30.0
+_BURY = "delete from log.member where pid = $1 and host = $2 and grp = $3 and since > now() - $4::interval"
 
 
 class Child:
@@ -207,12 +209,19 @@ class Supervisor:
             transport.close()
 
     async def _bury(self, child: Child) -> None:
-        """Nobody has to wait for its heartbeat: its member row goes, its calls are free."""
+        """Nobody has to wait for its heartbeat: its member row goes, its calls are free. A process of another machine may have its pid
+        and its host's name; one that was never ready has told no more, so it is known by when it began too."""
         pid = child.process.pid if child.process else None
+        member = child.facts.get("member") if child.facts.get("pid") == pid else None
+        began = timedelta(seconds=time.monotonic() - child.starts[-1] + 1) if child.starts else timedelta(0)
         with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
             db = await asyncpg.connect(self._url, timeout=2)
             try:
-                await db.execute("delete from log.member where pid = $1 and host = $2", pid, os.uname().nodename)
+                if member:
+                    await db.execute("delete from log.member where id = $1", UUID(member))
+                else:
+                    group = group_of(child.name)
+                    await db.execute(_BURY, pid, os.uname().nodename, group, began)
             finally:
                 await db.close(timeout=1)
 
