@@ -86,12 +86,14 @@ async def _redrive(tx: Any, id_: UUID, actor: str, again: bool) -> Redriven | No
         likes,
         actor,
     )
-    # The same record may be a letter of every group that reads the topic, and all of them read what goes back.
+    # The same record may be a letter of every group that reads the topic, and all of them read what goes back. Offsets of a topic
+    # that was made anew repeat; another record has other bytes.
     await tx.execute(
-        "update log.dead set redriven_at = now() where (topic, part, off) = ($1, $2, $3)",
+        "update log.dead set redriven_at = now() where (topic, part, off, body) = ($1, $2, $3, $4)",
         letter["topic"],
         letter["partition"],
         letter["offset"],
+        letter["body"],
     )
     await audit(
         tx,

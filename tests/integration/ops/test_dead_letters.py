@@ -111,6 +111,15 @@ async def test_the_letters_of_all_groups_that_read_the_record_have_gone_back_wit
     assert [bool(t.event) for t in told] == [True, False]
 
 
+async def test_another_record_at_the_same_offset_has_not_gone_back_with_it(db: Database) -> None:
+    """A topic of Kafka that was made anew counts from 0 again."""
+    await requests_topic(db)
+    one, other = [await a_letter(db, "hoso.intake", TOPIC, json.dumps(asking(r)).encode(), off=3) for r in ("r1", "r2")]
+    told = await redrive(db.pool, [one], "lan", per_second=100, again=False)
+    assert [bool(t.event) for t in told] == [True]
+    assert [row["id"] for row in await dead(db.pool, redriven=False)] == [other]
+
+
 async def test_no_more_go_back_in_a_second_than_was_said(db: Database) -> None:
     await requests_topic(db)
     letters = [await a_letter(db, "hoso.intake", TOPIC, json.dumps(asking(f"r{n}")).encode()) for n in range(6)]
