@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -272,18 +273,21 @@ def resend(
 
     async def job(own: House) -> tuple[list[Any], list[Any]]:
         from app.edge import announce
-        from hoso.kafka.resend import begins, lost, must_begin_before
+        from hoso.kafka.resend import begins, carried, lost, must_begin_before, no_relay
         from hoso.kafka.resend import resend as put_back
 
-        async with own.db.pool.acquire() as tx, tx.transaction():
-            rows = await put_back(tx, known, start or 0)
+        async with own.db.pool.acquire() as tx, contextlib.AsyncExitStack() as held:
+            there: dict[int, int] = {}
             if known.public:
+                await held.enter_async_context(no_relay(tx, topic))
                 source = str(await tx.fetchval("select id from log.source"))
-                parts = [row.part for row in rows if row.events]
-                must_begin_before(topic, rows, await begins(broker, topic, parts, source))
-            events = sum(row.events for row in rows)
-            await audit(tx, actor, None, "topic.resend", topic=topic, start=start or 0, events=events)
-            gone = await lost(tx, topic)
+                there = await begins(broker, topic, await carried(tx, topic), source)
+            async with tx.transaction():
+                rows = await put_back(tx, known, start or 0)
+                must_begin_before(topic, rows, there)
+                events = sum(row.events for row in rows)
+                await audit(tx, actor, None, "topic.resend", topic=topic, start=start or 0, events=events)
+                gone = await lost(tx, topic)
         await announce(own.db.pool, {topic, "topics"})
         return rows, gone
 

@@ -6,13 +6,14 @@ its beginning: whoever calls this rings "topics" afterwards, and they look where
 
 Others who read a public topic keep only the highest number they saw, so there nothing later may come before what is sent again.
 Two things are refused for them: a relay that runs (what it has in flight would be first in the new topic), and a topic that
-already begins with a later event.
+already begins with a later event. Kafka is asked that before anything is locked in the database, under `no_relay`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -44,16 +45,46 @@ class Lost(NamedTuple):
     first: int
 
 
+@contextlib.asynccontextmanager
+async def no_relay(db: Any, topic: str) -> AsyncIterator[None]:
+    """No relay of this database starts meanwhile; `db` is one connection, outside a transaction. Raises HosoError when one runs."""
+    if not await db.fetchval("select pg_try_advisory_lock(hashtext('hoso.relay'))"):
+        raise _runs(topic)
+    try:
+        yield
+    finally:
+        if not db.is_closed():
+            await db.execute("select pg_advisory_unlock(hashtext('hoso.relay'))")
+
+
+async def carried(db: Any, topic: str) -> list[int]:
+    """The partitions that the relay carries. Raises HosoError when there is none."""
+    rows = await db.fetch("select part from log.position where grp = $1 and topic = $2 order by part", RELAY, topic)
+    if not rows:
+        raise _nothing(topic)
+    return [row["part"] for row in rows]
+
+
+def _runs(topic: str) -> HosoError:
+    return HosoError(
+        f"the relay runs, and what it is sending would come first for those who read {topic}: stop it, run this again, then "
+        "`hoso topics apply`, then start the relay; nothing is lost meanwhile"
+    )
+
+
+def _nothing(topic: str) -> HosoError:
+    return HosoError(
+        f"the relay has carried nothing of topic '{topic}': see `hoso topics list`, and start it with `hoso run relay`"
+    )
+
+
 async def resend(tx: Any, topic: Topic, start: int = 0) -> list[Resent]:
     """Put the relay back to offset `start` of each partition, or to the oldest that is kept. In the caller's transaction.
 
     Never puts it forward. Raises HosoError when the relay has never carried this topic, or runs and the topic is public.
     """
     if topic.public and not await tx.fetchval("select pg_try_advisory_xact_lock(hashtext('hoso.relay'))"):
-        raise HosoError(
-            f"the relay runs, and what it is sending would come first for those who read {topic.name}: stop it, run this again, then "
-            "`hoso topics apply`, then start the relay; nothing is lost meanwhile"
-        )
+        raise _runs(topic.name)
     await tx.execute("select 1 from log.position where topic = $1 order by grp, part for update", topic.name)
     rows = await tx.fetch(
         "update log.position p set off = least(p.off, greatest(h.first, $2)), at = '-infinity', moved_at = clock_timestamp() "
@@ -64,9 +95,7 @@ async def resend(tx: Any, topic: Topic, start: int = 0) -> list[Resent]:
         RELAY,
     )
     if not rows:
-        raise HosoError(
-            f"the relay has carried nothing of topic '{topic.name}': see `hoso topics list`, and start it with `hoso run relay`"
-        )
+        raise _nothing(topic.name)
     await tx.execute(
         "update log.position set kafka = null where topic = $1 and kafka is not null and grp <> $2", topic.name, RELAY
     )

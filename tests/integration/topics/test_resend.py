@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -174,3 +175,34 @@ async def test_what_the_outbox_no_longer_holds_is_told(cli: Cli, db: Database, k
     later = await cli("topics", "resend", topic, "--from-offset", "99", "--json", **env)
     assert later.json == [{"partition": 2, "offset": 6, "events": 6}]
     assert await db.pool.fetchval("select kafka from log.position where grp = $1", GROUP) is None
+
+
+async def test_nobody_waits_in_the_database_while_kafka_is_asked(cli: Cli, db: Database) -> None:
+    """A broker that takes its time would keep every group from moving, until the database ends the transaction."""
+    asked, enough = asyncio.Event(), asyncio.Event()
+
+    async def mute(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await enough.wait()
+        writer.close()
+
+    server = await asyncio.start_server(mute, "127.0.0.1", 0)
+    env = {"HOSO_LOG": f"kafka://127.0.0.1:{server.sockets[0].getsockname()[1]}"}
+    await db.pool.execute(
+        "insert into log.position(grp, topic, part, off, at) values ('hoso.relay', $1, 2, 0, now()), ($2, $1, 2, 0, now())",
+        TOPIC,
+        GROUP,
+    )
+    telling = asyncio.create_task(cli("topics", "resend", TOPIC, "--all", **env))
+    try:
+        await asyncio.wait_for(asked.wait(), 30)
+        rows = await db.pool.fetch("select grp from log.position where topic = $1 for update nowait", TOPIC)
+        assert {row["grp"] for row in rows} == {"hoso.relay", GROUP}
+        free = "select pg_try_advisory_xact_lock(hashtext('hoso.relay'))"
+        assert await db.pool.fetchval(free) is False  # no relay may begin to send meanwhile
+    finally:
+        enough.set()
+        server.close()
+        told = await telling
+    assert (told.status, "Kafka cannot be asked" in told.err) == (2, True)
+    assert await db.pool.fetchval(free) is True
