@@ -20,7 +20,6 @@ from uuid import UUID
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
     IllegalStateError,
@@ -30,7 +29,8 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from hoso.kafka.connection import SESSION_MS, Broker, connected, quiet
+from hoso.kafka.client import bounds, reading
+from hoso.kafka.connection import Broker, connected, quiet
 from hoso.kafka.headers import Origin
 from hoso.kafka.marks import Mark, Partition, Place, Sieve, placed
 from hoso.kafka.positions import Positions
@@ -92,6 +92,8 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
         """Kafka does not have the offset we read at: where to read on has to be found anew."""
         self._places: dict[Partition, Place] = {}
         """Of the partitions that are ours and where Kafka reads on from where the database says."""
+        self._waiting: set[TopicPartition] = set()
+        """Ours, but without a leader when Kafka was asked."""
         self._fetched: dict[TopicPartition, list[ConsumerRecord]] = {}
         self._room = asyncio.Event()
         self._room.set()
@@ -112,20 +114,7 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
         pattern = "|".join(re.escape(name).replace(re.escape("<tenant>"), "[^.]+") for name in self._topics)
 
         async def start() -> None:
-            made = AIOKafkaConsumer(
-                **self._broker.arguments(),
-                group_id=self._joins,
-                group_instance_id=self._instance,
-                client_id=self._instance or self._group,
-                enable_auto_commit=False,
-                auto_offset_reset="none",
-                partition_assignment_strategy=(RangePartitionAssignor,),
-                session_timeout_ms=SESSION_MS,
-                heartbeat_interval_ms=1_000,
-                max_poll_interval_ms=600_000,
-                fetch_max_wait_ms=500,
-                max_partition_fetch_bytes=4 * 1024 * 1024,
-            )
+            made = reading(self._broker, self._joins, self._group, self._instance)
             made.subscribe(pattern=f"^({pattern})$", listener=self)
             self._consumer = made  # partitions may be given to it while it starts
             try:
@@ -202,6 +191,7 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
             self._places.pop((part.topic, part.partition), None)
             self._passed.pop((part.topic, part.partition), None)
             self._fetched.pop(part, None)
+            self._waiting.discard(part)
         if not self._fetched:
             self._room.set()
 
@@ -211,21 +201,28 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
             return
         assert self._consumer is not None
         known = await self._positions.known([(p.topic, p.partition) for p in parts])
-        begins = await self._consumer.beginning_offsets(list(parts))
-        ends = await self._consumer.end_offsets(list(parts))
-        for part in parts:
+        found = await bounds(self._consumer, list(parts))
+        for part, (begin, end) in found.items():
             key = (part.topic, part.partition)
-            place = placed(key, known[key], begins[part], ends[part], self._sieve)
-            if place.kafka is not None and place.kafka > ends[part]:
+            place = placed(key, known[key], begin, end, self._sieve)
+            if place.kafka is not None and not begin <= place.kafka <= end:
                 log.error(
-                    "Kafka ends before what was read of it; reading from its beginning, what was seen is dropped",
+                    "Kafka does not have what was read last, or what comes next; reading what there is from its beginning",
                     extra={"group": self._group, "topic": part.topic, "part": part.partition, "read": place.kafka},
                 )
             with contextlib.suppress(IllegalStateError):  # taken from us meanwhile
                 self._consumer.seek(part, place.next)
+                self._consumer.resume(part)
                 self._places[key] = place
                 if place.kafka is not None:
                     self._to_commit[part] = place.next
+        self._waiting -= set(found)
+        for part in set(parts) - set(found) - self._waiting:
+            log.warning("a partition does not answer; the others are read", extra={"group": self._group, "part": part})
+            self._waiting.add(part)
+            with contextlib.suppress(IllegalStateError):
+                self._consumer.seek(part, known[part.topic, part.partition].kafka or 0)
+                self._consumer.pause(part)
 
     async def reload(self) -> None:
         if self._failed is not None:
@@ -280,6 +277,7 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
                     self._fetched = ours
                     self._room.clear()
                     self._wake()
+                await self._pass_over(got)
         except (TopicAuthorizationFailedError, GroupAuthorizationFailedError) as error:
             self._fail(self._refused(error))
         except Exception as error:
@@ -288,6 +286,16 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
                     f"Kafka cannot be read by {self._group} ({error!r}); starting again goes on from its position"
                 )
             )
+
+    async def _pass_over(self, got: Collection[TopicPartition]) -> None:
+        """Of a partition that gave nothing the client may have read on: behind the marks of a transaction, or one that was aborted."""
+        assert self._consumer is not None
+        for key, place in list(self._places.items()):
+            part = TopicPartition(*key)
+            if part not in got and part in self._consumer.assignment():
+                at = await self._consumer.position(part)  # at once, for it was put there
+                if at > place.next and self._places.get(key) is place:
+                    place.next, self._passed[key] = at, place
 
     async def read(self, limit: int) -> Sequence[Record]:
         """As the port says; `limit` counts for all owned partitions together, times their number."""
@@ -316,7 +324,7 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
         for key, place in self._places.items():
             with contextlib.suppress(IllegalStateError):
                 if place.gaps and place.next >= (self._consumer.highwater(TopicPartition(*key)) or 0):
-                    return next(iter(place.gaps.values()))
+                    return next(iter(place.gaps.values())).words
         return ""
 
     def _take(self, most: int) -> list[Record]:
@@ -348,7 +356,7 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._positions.fence(tx, {(r.topic, r.part): self._hand[r.topic, r.part] for r in records})
 
     async def move(self, tx: Any, records: Sequence[Record]) -> None:
-        ends = {(r.topic, r.part): (r.off + 1, r.at) for r in records}
+        ends = {key: (self._hand[key].behind(r.off + 1), r.at) for r in records for key in [(r.topic, r.part)]}
         await self._positions.move(tx, ends, self._marks_of(records), self._sieve.source)
 
     def _marks_of(self, records: Sequence[Record]) -> dict[tuple[str, Partition], Mark]:
@@ -365,30 +373,37 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
             if source == self._sieve.source:
                 self._hand[key].off = mark.off + 1
         for key, off in {(r.topic, r.part): r.off for r in records}.items():
-            self._hand[key].kafka = off + 1
-            self._to_commit[TopicPartition(*key)] = off + 1
+            self._to_commit[TopicPartition(*key)] = self._hand[key].kafka = self._hand[key].behind(off + 1)
         self._in_hand -= len(records)
 
     async def _skip(self) -> None:
         """Everything since the positions had been seen before: only they move."""
-        passed = {key: place for key, place in self._passed.items() if place.kafka != place.next}
+        passed = {key: place for key, place in self._passed.items() if place.kafka != place.behind(place.next)}
         self._passed = {}
         if not passed:
             return
+        reached = {key: place.behind(place.next) for key, place in passed.items()}
         if not await self._positions.skip(passed):
             self._astray = True
             return
         for key, place in passed.items():
-            place.kafka = place.next
-            self._to_commit[TopicPartition(*key)] = place.next
+            self._to_commit[TopicPartition(*key)] = place.kafka = reached[key]
 
     # --- what Kafka is told -----------------------------------------------------------------------------------------
 
     async def _commit(self) -> None:
-        """Tell Kafka, for lag tools, what the database has committed."""
+        """Tell Kafka, for lag tools, what the database has committed; and ask again for partitions that did not answer."""
+        assert self._consumer is not None
         while True:
             await asyncio.sleep(COMMIT_S)
             await self._tell()
+            if self._waiting:
+                try:
+                    await self._seek(self._waiting & self._consumer.assignment())
+                except (KafkaError, *LOST):
+                    continue
+                except Exception as error:
+                    self._fail(error)
 
     async def _tell(self) -> None:
         assert self._consumer is not None

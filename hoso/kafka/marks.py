@@ -7,7 +7,7 @@ everything behind it once more; a gap that is still open where Kafka ends stops 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -43,6 +43,14 @@ class Known:
     """The oldest event that the own database keeps."""
 
 
+class Gap(NamedTuple):
+    """Events of a source that did not come."""
+
+    at: int
+    """The Kafka offset of the first that came instead."""
+    words: str
+
+
 @dataclass(slots=True, eq=False)
 class Place:
     """Where a group stands in one partition: as the database said when the reading was put there, moved on by what was committed
@@ -56,8 +64,13 @@ class Place:
     marks: dict[str, Mark] = field(default_factory=dict)
     restores: Sequence[tuple[int, int]] = ()
     first: int = 0
-    gaps: dict[str, str] = field(default_factory=dict)
-    """What is missing of a source, in words."""
+    gaps: dict[str, Gap] = field(default_factory=dict)
+    """What is missing, by source."""
+
+    def behind(self, next_: int) -> int:
+        """Where the position may go when everything before `next_` is done: not behind what came after a gap, so that whoever
+        reads on from there finds the gap again."""
+        return min([next_, *(gap.at for gap in self.gaps.values())])
 
 
 class Taken(NamedTuple):
@@ -94,7 +107,7 @@ class Sieve:
                 taken.records.append(
                     headers.unmarked(one.topic, one.partition, one.offset, one.key, one.value, one.timestamp)
                 )
-            elif self._is_new(key, place, told[1], marks.get(told[1].source) or place.marks.get(told[1].source)):
+            elif self._is_new(key, place, told[1], one.offset, marks):
                 place.gaps.pop(told[1].source, None)
                 marks[told[1].source] = Mark(told[1].epoch, told[1].off)
                 taken.origins[one.offset] = told[1]
@@ -102,9 +115,10 @@ class Sieve:
             place.next = one.offset + 1
         return taken
 
-    def _is_new(self, key: Partition, place: Place, origin: Origin, mark: Mark | None) -> bool:
+    def _is_new(self, key: Partition, place: Place, origin: Origin, at: int, marks: Mapping[str, Mark]) -> bool:
         if not holds("mark"):
             return True
+        mark = marks.get(origin.source) or place.marks.get(origin.source)
         if (
             place.restores
             and origin.source == self.source
@@ -119,8 +133,11 @@ class Sieve:
         if origin.off > expected:
             place.gaps.setdefault(
                 origin.source,
-                f"{key[0]}/{key[1]}: {self.group} has to read {expected} of {origin.source}, Kafka goes on at {origin.off}; "
-                "`hoso topics resend` fills a topic from the outbox",
+                Gap(
+                    at,
+                    f"{key[0]}/{key[1]}: {self.group} has to read {expected} of {origin.source}, Kafka goes on at {origin.off}; "
+                    "`hoso topics resend` fills a topic from the outbox",
+                ),
             )
             return False
         return True
@@ -139,18 +156,25 @@ class Sieve:
 
 
 def placed(key: Partition, known: Known, begin: int, end: int, sieve: Sieve) -> Place:
-    """Where to read on, by what the database says and what Kafka has. Raises GapFound when Kafka has dropped what comes next.
+    """Where to read on, by what the database says and what Kafka has. Raises GapFound when Kafka has dropped what comes next; where
+    strangers write that is lost, and read on is what there is.
 
     Where Kafka ends before what was read, the topic was made anew or lost its end: it is read from its beginning, and the marks
     tell what of it is new.
     """
     at = known.kafka
-    if at is not None and at < begin:
+    foreign = key[0].startswith(tuple(sieve.patterns))
+    if at is not None and at < begin and not foreign:
         raise GapFound(
             f"{key[0]}/{key[1]}: {sieve.group} has to read {at}, Kafka has dropped everything before {begin}"
         )
     place = Place(
-        at, known.off, begin if at is None or at > end else at, dict(known.marks), known.restores, known.first
+        at,
+        known.off,
+        begin if at is None or at > end else max(at, begin),
+        dict(known.marks),
+        known.restores,
+        known.first,
     )
     mark = place.marks.get(sieve.source)
     if known.off and (mark is None or mark.off < known.off - 1):  # read from the own database's log, not from Kafka

@@ -107,7 +107,9 @@ class Positions:
                 async with tx.transaction():
                     await self.fence(tx, places)
                     await tx.execute(
-                        _SKIP, self._group, *columns([(*key, place.next) for key, place in places.items()])
+                        _SKIP,
+                        self._group,
+                        *columns([(*key, place.behind(place.next)) for key, place in places.items()]),
                     )
             except PositionMoved:
                 return False

@@ -89,6 +89,8 @@ def wanted(topic: Topic, copies: Copies) -> Wanted:
     if topic.strangers:
         # Others choose how they compress; the broker unpacks it, so that no reader here needs their codec.
         settings["compression.type"] = "uncompressed"
+        # And which time a record bears: one of long ago would be gone before it is read.
+        settings["message.timestamp.type"] = "LogAppendTime"
     return Wanted(topic.name, topic.partitions, copies.all, settings)
 
 
@@ -135,7 +137,7 @@ def _kind(setting: str, now: str, then: str) -> Kind:
         return "harmless"
     if setting == "min.insync.replicas" and now.isdigit() and int(then) >= int(now):
         return "harmless"
-    return "harmless" if setting == "compression.type" else "destructive"
+    return "harmless" if setting in ("compression.type", "message.timestamp.type") else "destructive"
 
 
 def _endless(text: str) -> float:

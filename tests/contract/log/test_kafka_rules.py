@@ -244,6 +244,29 @@ async def test_a_gap_stops_the_reader_and_says_how_to_fill_it(stage: KafkaStage)
         await settle(consumer(stage, service()))
 
 
+async def test_a_gap_is_found_again_although_others_went_on_behind_it(
+    stage: KafkaStage, server: EmbeddedServer
+) -> None:
+    unit = uuid7()
+    async with elsewhere(server, stage) as (db, relay):
+        await count(db, unit, [1, 2])
+        await relayed(relay)
+        assert await settle(consumer(stage, service())) == 2
+        await count(db, unit, [3, 4, 5])
+        await db.pool.execute("update log.position set off = 3 where grp = $1 and off = 2", RELAY)
+        await relayed(relay)
+        await count(stage, unit, [101, 102])
+        for _ in range(2):
+            with pytest.raises(GapFound, match=r"has to read 2 of .*, Kafka goes on at 3"):
+                await settle(consumer(stage, service()))
+        assert await echoes(stage, unit) == [1, 2, 101, 102], "others do not wait"
+        await relay_back(db, 2)
+        await relayed(relay)
+        assert await settle(consumer(stage, service())) == 3
+        assert await settle(consumer(stage, service())) == 0
+    assert await echoes(stage, unit) == [1, 2, 101, 102, 3, 4, 5]
+
+
 async def test_a_group_that_is_new_begins_where_the_outbox_does(stage: KafkaStage) -> None:
     """The topic was made anew, and the relay went on: what the outbox still keeps is not left out."""
     unit = uuid7()

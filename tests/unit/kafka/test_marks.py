@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import uuid4
 
+import pytest
 from aiokafka import ConsumerRecord
 
 from hoso.kafka import headers
-from hoso.kafka.marks import Known, Place, Sieve, placed
-from hoso.log.port import Record
+from hoso.kafka.marks import Known, Mark, Place, Sieve, placed
+from hoso.log.port import GapFound, Record
 
 AT = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 OURS, STRANGE = ("agency.replied", 0), ("enrolment.requests.acme", 0)
@@ -33,3 +34,18 @@ def test_what_the_relay_wrote_is_noted() -> None:
     taken = SIEVE.sift(OURS, place, [lying(OURS, 4, 0), lying(OURS, 5, 0), lying(OURS, 6, 1)])
     assert {offset: origin.off for offset, origin in taken.origins.items()} == {4: 0, 6: 1}
     assert place.next == 7
+
+
+def test_what_strangers_wrote_and_kafka_dropped_unread_is_passed_what_we_wrote_is_not() -> None:
+    known = Known(5, 0, {}, ())
+    assert placed(STRANGE, known, 7, 9, SIEVE).next == 7
+    with pytest.raises(GapFound):
+        placed(OURS, known, 7, 9, SIEVE)
+
+
+def test_the_position_stays_where_a_source_went_on_too_far() -> None:
+    place = placed(OURS, Known(3, 0, {"other": Mark(0, 4)}, ()), 0, 9, SIEVE)
+    SIEVE.sift(OURS, place, [lying(OURS, 3, 6, "other"), lying(OURS, 4, 0)])
+    assert (place.next, place.behind(place.next)) == (5, 3)
+    SIEVE.sift(OURS, place, [lying(OURS, 5, 5, "other")])
+    assert place.behind(place.next) == 6
