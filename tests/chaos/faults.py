@@ -20,6 +20,7 @@ from tests.chaos.sheets import Maker, sheets
 KAFKA = os.environ.get("LOG") == "kafka"
 BROKERS = ("kafka", "broker")
 """The world's single broker; one node of the arena's own cluster."""
+RELAY_POINTS = ("relay.before-send", "relay.after-send")
 LANES = (
     "intake-admit",
     "signer-sign",
@@ -38,7 +39,7 @@ POINTS = (
     *(f"{call}.{place}" for call in WRITES for place in ("before-write", "after-write", "after-answer")),
     *(f"{group}.{place}" for group in GROUPS for place in ("before-commit", "after-commit")),
     "mail.fetched", "mail.before-commit", "mail.after-commit", "mail.before-match-commit",
-    *(("relay.before-send", "relay.after-send") if KAFKA else ()),
+    *(RELAY_POINTS if KAFKA else ()),
 )  # fmt: skip
 """Every named point that an ordinary enrolment passes; a test looks for points in the code that are neither here nor in `BYWAYS`."""
 BYWAYS = (
