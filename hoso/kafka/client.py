@@ -10,6 +10,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from hoso.kafka.connection import SESSION_MS, Broker
+from hoso.runtime.failures import HosoError
 
 ANSWER_S = 2.0
 """A partition that has a leader answers by then."""
@@ -32,6 +33,21 @@ def reading(broker: Broker, group: str, name: str, instance: str | None) -> AIOK
         fetch_max_wait_ms=500,
         max_partition_fetch_bytes=256 * 1024,
     )
+
+
+async def check_topics(consumer: AIOKafkaConsumer, names: Sequence[str], group: str) -> None:
+    """Raises HosoError when a topic is not there; patterns may stand for none."""
+    there = await consumer.topics()
+    missing = [name for name in names if "<" not in name and name not in there]
+    if missing:
+        raise HosoError(
+            f"Kafka has no topic {', '.join(missing)} (or {group} may not read it): run `hoso topics apply`"
+        )
+
+
+def refused(error: BaseException, group: str) -> HosoError:
+    """What to do when Kafka does not let a group read."""
+    return HosoError(f"Kafka refuses {group} ({error}): run `hoso topics acls`")
 
 
 async def bounds(consumer: AIOKafkaConsumer, parts: Sequence[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:

@@ -29,7 +29,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from hoso.kafka.client import bounds, reading
+from hoso.kafka.client import bounds, check_topics, reading, refused
 from hoso.kafka.connection import Broker, connected, quiet
 from hoso.kafka.headers import Origin
 from hoso.kafka.marks import Mark, Partition, Place, Sieve, placed
@@ -119,7 +119,7 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
             self._consumer = made  # partitions may be given to it while it starts
             try:
                 await made.start()
-                await self._check_topics(made)
+                await check_topics(made, self._topics, self._group)
             except BaseException:
                 self._consumer = None
                 self._places.clear()
@@ -130,19 +130,8 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
         try:
             await connected(start, self._broker)
         except (TopicAuthorizationFailedError, GroupAuthorizationFailedError) as error:
-            raise self._refused(error) from error
+            raise refused(error, self._group) from error
         self._tasks = [asyncio.create_task(self._fetch()), asyncio.create_task(self._commit())]
-
-    async def _check_topics(self, consumer: AIOKafkaConsumer) -> None:
-        there = await consumer.topics()
-        missing = [name for name in self._topics if "<" not in name and name not in there]
-        if missing:
-            raise HosoError(
-                f"Kafka has no topic {', '.join(missing)} (or {self._group} may not read it): run `hoso topics apply`"
-            )
-
-    def _refused(self, error: BaseException) -> HosoError:
-        return HosoError(f"Kafka refuses {self._group} ({error}): run `hoso topics acls`")
 
     async def _joined(self) -> bool:
         """Whether there is a reader; makes one beside the loop that asks, which may end while no broker answers."""
@@ -173,7 +162,7 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._seek(assigned)
                 return
             except (TopicAuthorizationFailedError, GroupAuthorizationFailedError) as error:
-                self._fail(self._refused(error))
+                self._fail(refused(error, self._group))
                 return
             except (*LOST, KafkaError):
                 await asyncio.sleep(0.3)
@@ -279,7 +268,7 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
                     self._wake()
                 await self._pass_over(got)
         except (TopicAuthorizationFailedError, GroupAuthorizationFailedError) as error:
-            self._fail(self._refused(error))
+            self._fail(refused(error, self._group))
         except Exception as error:
             self._fail(
                 HosoError(

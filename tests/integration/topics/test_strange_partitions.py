@@ -80,7 +80,7 @@ async def test_requests_that_expired_unread_are_told_and_the_next_ones_are_read(
         await producer.stop()
         await admin.close()
     assert await read_until(db, kafka, name, group, 6) == [4, 5]
-    assert [r.levelname for r in caplog.records if "Kafka does not have what was read last" in r.message] == ["ERROR"]
+    assert "ERROR" in {r.levelname for r in caplog.records if "Kafka does not have what was read last" in r.message}
 
 
 async def test_a_partition_without_a_leader_does_not_keep_the_others(kafka: str) -> None:
