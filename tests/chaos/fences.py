@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
 import time
 from collections.abc import Awaitable, Callable
@@ -49,7 +50,7 @@ class Provocation:
         self._maker = maker
         self._fence = fence
         self._place = place
-        self.tag = f"{fence}-{'broken' if broken else 'stands'}-{place}"
+        self.tag = f"{fence}-{'broken' if broken else 'stands'}-{place}-{secrets.token_hex(2)}"
         self._broken = broken
         self._pid = 0
 

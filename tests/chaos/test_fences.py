@@ -39,5 +39,9 @@ async def test_with_every_fence_nothing_happens_twice(ground: tuple[Arena, Maker
 @pytest.mark.parametrize("fence", MARKS)
 async def test_without_a_fence_the_judge_is_red(ground: tuple[Arena, Maker], fence: str) -> None:
     world, maker = ground
-    found = await provoke(world, maker, fence, broken=True)
-    assert any(MARKS[fence] in fault for fault in found), found
+    found: list[str] = []
+    for _ in range(3):  # on a busy machine the sleeper may wake to a picture that is true again
+        found += await provoke(world, maker, fence, broken=True)
+        if any(MARKS[fence] in fault for fault in found):
+            return
+    pytest.fail(f"without the fence nothing happened: {found}")
