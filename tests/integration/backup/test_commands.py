@@ -68,23 +68,9 @@ async def test_a_backup_is_whole_named_last_and_replaced_in_turn(own: Cli, tmp_p
 async def test_an_interrupted_backup_leaves_nothing_that_looks_like_one(own: Cli, tmp_path: Path) -> None:
     to = tmp_path / "backups"
     assert (await own("migrate")).status == 0
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "app.main",
-        "backup",
-        "--to",
-        str(to),
-        cwd=ROOT,
-        env=own.environment(),
-        stderr=asyncio.subprocess.PIPE,
-    )
-
-    async def begun() -> bool:
-        return bool(list(to.glob(".hoso-*.part")))
-
-    await eventually(begun, "a backup to begin", 30)
+    process = await _caught_in_the_middle(own, to)
     process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGCONT)
     _, err = await asyncio.wait_for(process.communicate(), 30)
     assert (process.returncode, err) == (130, b"")
     assert not list(to.glob("hoso-*"))
@@ -92,6 +78,34 @@ async def test_an_interrupted_backup_leaves_nothing_that_looks_like_one(own: Cli
     left.mkdir(exist_ok=True)
     assert (await own("backup", "--to", str(to))).status == 0
     assert not left.exists()
+
+
+async def _caught_in_the_middle(own: Cli, to: Path) -> asyncio.subprocess.Process:
+    """A backup that stands still between its beginning and its name; one that was faster is thrown away."""
+
+    async def begun() -> bool:
+        return bool(list(to.glob("*hoso-*")))
+
+    for _ in range(20):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "app.main",
+            "backup",
+            "--to",
+            str(to),
+            cwd=ROOT,
+            env=own.environment(),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        await eventually(begun, "a backup to begin", 30)
+        process.send_signal(signal.SIGSTOP)
+        if list(to.glob(".hoso-*.part")) and not list(to.glob("hoso-*")):
+            return process
+        process.send_signal(signal.SIGCONT)
+        await asyncio.wait_for(process.communicate(), 30)
+        shutil.rmtree(to)
+    raise AssertionError("every backup was faster than a look at it")
 
 
 async def test_a_restore_opens_the_recovery_and_loses_nothing_that_is_still_there(own: Cli, tmp_path: Path) -> None:

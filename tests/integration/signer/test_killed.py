@@ -40,7 +40,7 @@ async def test_killed_at_every_point_of_two_rounds(stage: Stage, url: str, tmp_p
                 await stage.esign.answer("approve")
                 return len(await stage.of(DossierSigned)) == count
 
-            await eventually(look, f"round {rounds}", 60)
+            await eventually(look, f"round {rounds}", 150)  # killed often, it waits long between its tries
         finally:
             assert await running.stop() == 0
 
