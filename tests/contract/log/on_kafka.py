@@ -36,14 +36,16 @@ class KafkaStage(Database):
         self.kernel = Kernel(self, RELAY, "test")
         self.relay = Relay(self.kernel, self.broker)
         self.readers: list[Reader] = []
+        self._relaying = asyncio.Lock()
 
     async def relayed(self) -> int:
-        """Move everything that is committed to Kafka; how many records that were."""
-        await self.relay.reload()
-        total = 0
-        while moved := await self.relay.turn():
-            total += moved
-        return total
+        """Move everything that is committed to Kafka; how many records that were. A relay takes one turn at a time."""
+        async with self._relaying:
+            await self.relay.reload()
+            total = 0
+            while moved := await self.relay.turn():
+                total += moved
+            return total
 
     def reader(self, group: str, topics: Sequence[Topic], member: UUID | None = None, **how: Any) -> Reader:
         """One reader; closed with the stage."""
