@@ -39,6 +39,7 @@ def test_every_lane_and_group_of_the_services_is_known_here() -> None:
 
 async def test_a_short_run_loses_nothing_files_nothing_twice_and_is_back_within_ten_seconds() -> None:
     result = await chaos(Plan(seed=1))
+    assert result.findings.everything == []
     assert result.everything == []
     assert result.findings.accepted >= 60
     assert result.findings.open == 0
