@@ -50,7 +50,8 @@ BYWAYS = (
 BACK_S = 10.0
 """Services have to be at work again within this, counted from the death, the supervisor's kill, or SIGCONT."""
 BROKER_BACK_S = 30.0
-"""The same where a broker died: its partitions need another leader (6 s), a single one has to start again."""
+"""The same where a broker died: its partitions need another leader (6 s), a single one has to start again. And where all of hoso died at
+once on Kafka: every service joins its group anew, on two cores beside the broker."""
 NAP_S = 30.0
 """A broker that stands still for so long has lost its partitions and its place in the cluster."""
 DEAF_S = 10.0 + 4.0
@@ -76,7 +77,8 @@ class Suffered:
 
     @property
     def bad(self) -> bool:
-        bound = BROKER_BACK_S if self.fault.target in BROKERS else BACK_S
+        slow = self.fault.target in BROKERS or (KAFKA and self.fault.target == "hoso")
+        bound = BROKER_BACK_S if slow else BACK_S
         return self.back_s > bound or bool(self.note)
 
     def said(self) -> str:
