@@ -23,7 +23,6 @@ import uvloop
 from app.disk import free_mib
 from app.house import House, Wired, group_of, house
 from app.rules import rejection_table, rules
-from app.switching import back_to_postgres
 from hoso import points
 from hoso.log.port import EventLog
 from hoso.log.postgres import PostgresLog
@@ -33,8 +32,6 @@ from hoso.runtime.consumer import Braked
 from hoso.runtime.failures import SettingsError
 from hoso.runtime.kernel import Kernel
 from hoso.settings import Settings
-from hoso.store import migrations
-from hoso.store.postgres import Database
 from services.submitter.gateway import AgencyGateway
 
 SERVICES = ("intake", "enrolment", "signer", "submitter", "mail_watcher", "ops", "notifier")
@@ -374,34 +371,3 @@ _WIRES: dict[str, Callable[[House, Kernel], Awaitable[Wired]]] = {
 def run(coroutine: Any) -> Any:
     """Run to the end on uvloop."""
     return uvloop.run(coroutine)
-
-
-async def prepare(settings: Settings, url: str) -> list[str]:
-    """Migrate and make the topics; what `hoso migrate` and `hoso up` do before anything starts."""
-    from hoso.log.postgres import create_days, create_topics
-    from hoso.runtime.clock import Setting, WorldClock
-    from schemas.topics import TOPICS
-
-    for other in {settings.vault_database, settings.registry_database, settings.clock_database} - {"", url}:
-        own = await Database.open(other, name="hoso-migrate", size=1, quick=1)
-        async with own.pool.acquire() as tx, tx.transaction():
-            await migrations.migrate(tx, settings.environment)
-        await own.close()
-    db = await Database.open(url, name="hoso-migrate", size=2, quick=1)
-    try:
-        async with db.pool.acquire() as tx, tx.transaction():
-            applied = await migrations.migrate(tx, settings.environment)
-            await create_topics(tx, TOPICS)
-            history = [Setting(*row) for row in await tx.fetch("select anchor, base, rate from log.clock order by n")]
-            await create_days(tx, WorldClock(history).now())
-            if not settings.on_kafka:
-                await back_to_postgres(tx)
-        if settings.on_kafka:
-            from app.kafka import make_topics
-
-            await make_topics(
-                settings, [r["topic"] for r in await db.pool.fetch("select distinct topic from log.head")]
-            )
-        return [f"{m.part} {m.version}" for m in applied]
-    finally:
-        await db.close()

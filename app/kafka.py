@@ -21,22 +21,10 @@ from hoso.runtime.kernel import Kernel
 from hoso.settings import Settings
 
 
-def broker_of(settings: Settings) -> Broker:
-    """The brokers and our way in. Raises SettingsError."""
-    return Broker.of(
-        settings.log,
-        ca=settings.kafka_ca,
-        certificate=settings.kafka_cert,
-        key=settings.kafka_key,
-        user=settings.kafka_user,
-        password_file=settings.kafka_password_file,
-    )
-
-
 @contextlib.contextmanager
 def reader(settings: Settings, name: str, kernel: Callable[[], Kernel]) -> Iterator[Callable[..., EventLog]]:
     """Makes the log that a service reads; under a name that is this process's as long as it lives."""
-    broker = broker_of(settings)
+    broker = Broker.of_settings(settings)
     with instance(settings.var, name) as named:
 
         def log_of(*reading: Any) -> EventLog:
@@ -48,18 +36,18 @@ def reader(settings: Settings, name: str, kernel: Callable[[], Kernel]) -> Itera
 
 def ends_of(settings: Settings) -> KafkaEnds:
     """Asks Kafka how far its topics go, for the lag."""
-    return KafkaEnds(broker_of(settings))
+    return KafkaEnds(Broker.of_settings(settings))
 
 
 def relay(own: House, kernel: Kernel) -> Wired:
     """The relay, and the copies of dead letters beside it."""
-    broker = broker_of(own.settings)
+    broker = Broker.of_settings(own.settings)
     return None, [Relay(kernel, broker).run, DeadLetters(kernel, broker, redrives).run], {}
 
 
 async def make_topics(settings: Settings, names: Sequence[str]) -> None:
     """Make the topics that Kafka does not have. What differs is left to `hoso topics apply`."""
-    async with administered(broker_of(settings)) as admin:
+    async with administered(Broker.of_settings(settings)) as admin:
         should = every(sorted(names), Copies.of(await admin.brokers()))
         there = await admin.topics([topic.name for topic in should])
         await admin.make([topic for topic in should if topic.name not in there])

@@ -26,10 +26,11 @@ from uuid import UUID
 import aiohttp
 import asyncpg
 
-from app.compose import BRAKED, connector, prepare
+from app.compose import BRAKED, connector
 from app.disk import LOW_MIB, REFUSE_MIB, free_mib
 from app.house import database_url, embedded_server, group_of, key_ring
 from app.leftovers import end_leftovers
+from app.preparing import prepare
 from hoso.process import logs
 from hoso.runtime.failures import HosoError
 from hoso.settings import Settings

@@ -22,8 +22,8 @@ from typing import Any
 import aiohttp
 import xlsxwriter  # type: ignore[import-untyped]
 
-from app.compose import prepare
 from app.house import house, key_ring
+from app.preparing import prepare
 from hoso.process.embedded import EmbeddedServer
 from hoso.settings import load
 from hoso.setup.registry import MailboxSettings

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import base64
 import contextlib
-import ctypes
 import json
 import os
 import re
@@ -33,12 +32,12 @@ from aiokafka.protocol.admin import CreateAclsRequest
 
 from demo.broker_jars import RECIPE, VERSION, CannotStart, fetch_jars, missing
 from demo.broker_keys import Keys, write_private
+from demo.children import die_with_parent
 
 STARTED = b"Kafka Server started"
 """What a node logs once it is registered and takes requests."""
 START_SECONDS = 90.0
 STOP_SECONDS = 15.0
-PR_SET_PDEATHSIG = 1
 _QUIET = [
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
@@ -330,7 +329,7 @@ class Cluster:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
             running.append((node, process))
         for node, process in running:
@@ -357,7 +356,7 @@ class Cluster:
                 stderr=out,
                 start_new_session=True,
                 cwd=self.folder,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
 
 
@@ -367,11 +366,6 @@ def _kafka_uuid() -> str:
         text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         if not text.startswith("-"):
             return text
-
-
-def _die_with_parent() -> None:
-    """In a child: be killed when the parent dies, however it dies."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def main() -> int:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import ctypes
 import json
 import logging
 import os
@@ -31,6 +30,8 @@ from typing import Any
 import uvloop
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from demo.children import die_with_parent
+
 log = logging.getLogger("demo.post")
 
 LARGEST = 32 * 1024 * 1024
@@ -40,7 +41,6 @@ _SPAM = re.compile(rb"^X-Spam-Flag:[ \t]*YES[ \t]*\r?$", re.IGNORECASE | re.MULT
 START_SECONDS = 30.0
 APPEND_SECONDS = 20.0
 STARTS_AT_ONCE = 2
-PR_SET_PDEATHSIG = 1
 
 
 class CannotStart(Exception):
@@ -151,11 +151,6 @@ def free_port(wanted: int = 0) -> int:
             probe.bind(("127.0.0.1", port))
             return int(probe.getsockname()[1])
     raise CannotStart("no port of 127.0.0.1 is free.")
-
-
-def _die_with_parent() -> None:
-    """In a child: be killed when the parent dies, however it dies."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Refused(OSError):
@@ -280,7 +275,7 @@ class Mailbox:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
 
     async def _connect(self) -> None:

@@ -73,10 +73,10 @@ def list_(json_: Json = False) -> None:
 
 
 async def _there(known: Settings, names: list[str]) -> dict[str, Found]:
-    from app.kafka import broker_of
     from hoso.kafka.admin import administered
+    from hoso.kafka.connection import Broker
 
-    async with administered(broker_of(known)) as admin:
+    async with administered(Broker.of_settings(known)) as admin:
         return await admin.topics(names)
 
 
@@ -155,12 +155,12 @@ async def _compared(
 
 def _kafka() -> Broker:
     """Raises HosoError when the log is PostgreSQL alone."""
-    from app.kafka import broker_of
+    from hoso.kafka.connection import Broker
     from hoso.runtime.failures import HosoError
 
     if not settings().on_kafka:
         raise HosoError(text("topic.no-kafka"))
-    return broker_of(settings())
+    return Broker.of_settings(settings())
 
 
 def _names() -> list[str]:

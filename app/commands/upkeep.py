@@ -27,8 +27,8 @@ def migrate(json_: Json = False) -> None:
     """
 
     async def job() -> list[str]:
-        from app.compose import prepare
         from app.house import key_ring
+        from app.preparing import prepare
 
         known = settings()
         key_ring(known)

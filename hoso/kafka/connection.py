@@ -14,12 +14,15 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, KafkaTimeoutError, TopicAuthorizationFailedError
 
 from hoso.runtime.failures import HosoError, SettingsError
 from hoso.store.postgres import redacted
+
+if TYPE_CHECKING:
+    from hoso.settings import Settings
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -88,6 +91,18 @@ class Broker:
             raise SettingsError("HOSO_KAFKA_CERT and HOSO_KAFKA_KEY belong together: set both, or neither")
         broker.arguments()
         return broker
+
+    @classmethod
+    def of_settings(cls, settings: Settings) -> Broker:
+        """The cluster that HOSO_LOG names. Raises SettingsError."""
+        return cls.of(
+            settings.log,
+            ca=settings.kafka_ca,
+            certificate=settings.kafka_cert,
+            key=settings.kafka_key,
+            user=settings.kafka_user,
+            password_file=settings.kafka_password_file,
+        )
 
     def arguments(self) -> dict[str, Any]:
         """What every aiokafka client takes. Raises SettingsError when a file cannot be read."""

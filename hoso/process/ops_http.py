@@ -1,4 +1,4 @@
-"""/health (also /healthz) and /metrics of one process, on loopback unless a token is set."""
+"""/health and /metrics of one process, on loopback unless a token is set."""
 
 from __future__ import annotations
 
@@ -80,13 +80,7 @@ async def serve(kernel: Kernel, address: str, token: str, ends: Ends | None = No
         )
 
     app = web.Application()
-    app.add_routes(
-        [
-            web.get("/health", guarded(health)),
-            web.get("/healthz", guarded(health)),
-            web.get("/metrics", guarded(metrics)),
-        ]
-    )
+    app.add_routes([web.get("/health", guarded(health)), web.get("/metrics", guarded(metrics))])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:

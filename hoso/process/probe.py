@@ -1,6 +1,6 @@
 """`python -m hoso.process.probe`: whether the service with these settings is healthy. For health checks of containers.
 
-Asks /healthz where HOSO_OPS says, with HOSO_OPS_TOKEN. Exit 0: healthy; 1: not, or no answer. Imports nothing of hoso, so it is
+Asks /health where HOSO_OPS says, with HOSO_OPS_TOKEN. Exit 0: healthy; 1: not, or no answer. Imports nothing of hoso, so it is
 quick enough to be asked every few seconds.
 """
 
@@ -15,9 +15,9 @@ EVERY_ADDRESS = ("0.0.0.0", "[::]", "")
 
 
 def healthy(address: str, token: str, seconds: float = 5.0) -> bool:
-    """Whether /healthz answers 200."""
+    """Whether /health answers 200."""
     host, _, port = address.rpartition(":")
-    asked = urllib.request.Request(f"http://{'127.0.0.1' if host in EVERY_ADDRESS else host}:{port}/healthz")
+    asked = urllib.request.Request(f"http://{'127.0.0.1' if host in EVERY_ADDRESS else host}:{port}/health")
     if token:
         asked.add_header("Authorization", f"Bearer {token}")
     try:

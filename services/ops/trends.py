@@ -266,18 +266,11 @@ async def make_changelogs(broker: Broker, names: Iterable[str]) -> None:
 
 def broker_of(settings: Settings) -> Broker:
     """Where Kafka is. Raises SettingsError."""
-    if settings.log == "postgres":
+    if not settings.on_kafka:
         raise SettingsError(
             "trends are counted from Kafka's topics and HOSO_LOG names none: set HOSO_LOG=kafka://host:port"
         )
-    return Broker.of(
-        settings.log,
-        ca=settings.kafka_ca,
-        certificate=settings.kafka_cert,
-        key=settings.kafka_key,
-        user=settings.kafka_user,
-        password_file=settings.kafka_password_file,
-    )
+    return Broker.of_settings(settings)
 
 
 def loopback(address: str) -> tuple[str, int]:

@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     )
     make.add_argument("--enrolments", type=int, default=0, metavar="N", help="rows of the sheet")
     make.add_argument("--blows", type=int, default=0, metavar="N", help="random blows")
-    make.add_argument("--count", type=int, default=0, metavar="N", help="with --scenarios: only so many, by the seed")
+    make.add_argument("--count", type=int, default=0, metavar="N", help="with --scenarios: until so many were hurt")
     make.add_argument(
         "--only", default="", metavar="A,B", help="with --scenarios: only these, by the names of their tests"
     )

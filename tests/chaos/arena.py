@@ -24,8 +24,9 @@ import aiohttp
 import asyncpg
 import psutil
 
-from app.compose import RELAY, SERVICES, prepare
+from app.compose import RELAY, SERVICES
 from app.house import House, house
+from app.preparing import prepare
 from app.world import jump
 from demo.broker import Cluster
 from demo.judge import OPEN_STAGES, Findings, judge_everything, ledger

@@ -187,12 +187,14 @@ class Stage:
 
 
 async def rehearse(seed: int, count: int = 0, keep: Path | None = None, names: Sequence[str] = ()) -> Outcome:
-    """All scenarios on one world in an order that the seed shuffles, or the first `count` of them, or those named."""
+    """All scenarios on one world in an order that the seed shuffles, or until `count` of them were hurt, or those named."""
     chosen = [play for play in plays() if not names or play.name in names]
     random.Random(seed).shuffle(chosen)
     async with _stage(seed, keep) as stage:
-        for number, play in enumerate(chosen[: count or None], 1):
+        for number, play in enumerate(chosen, 1):
             await stage.play(play)
+            if count and len(stage.outcome.suffered) == count:
+                break
             if not count and number % 20 == 0:
                 await stage.judged()
             if len(stage.outcome.faults) > MOST_FAULTS:

@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from app.compose import prepare
+from app.preparing import prepare
 from hoso.process.embedded import EmbeddedServer
 from hoso.settings import load
 from hoso.store.postgres import Database

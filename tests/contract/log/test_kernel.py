@@ -14,7 +14,7 @@ from uuid import UUID
 
 import pytest
 
-from app.compose import prepare
+from app.preparing import prepare
 from hoso.log.partitions import partition_of
 from hoso.log.port import Entry
 from hoso.log.postgres import append, create_topics

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from app.compose import prepare
+from app.preparing import prepare
 from app.world import world_clock
 from hoso.log.port import Entry
 from hoso.log.postgres import PostgresLog, append, create_topics, trim

@@ -16,7 +16,7 @@ class Answers(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         known = self.headers.get("Authorization") == "Bearer word"
-        self.send_response(404 if self.path != "/healthz" else 200 if known else 401)
+        self.send_response(404 if self.path != "/health" else 200 if known else 401)
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
