@@ -32,8 +32,9 @@ from aiokafka.errors import (
 from hoso.kafka.client import bounds, check_topics, reading, refused
 from hoso.kafka.connection import Broker, connected, quiet
 from hoso.kafka.headers import Origin
-from hoso.kafka.marks import Mark, Partition, Place, Sieve, placed
+from hoso.kafka.marks import Mark, Partition, Place, Sieve, lost_tail, placed
 from hoso.kafka.positions import Positions
+from hoso.kafka.telling import Telling
 from hoso.kafka.unreadable import FAILURES, past
 from hoso.log.port import GapFound, Record
 from hoso.points import holds
@@ -45,6 +46,8 @@ from schemas.topics import Topic
 log = logging.getLogger(__name__)
 
 COMMIT_S = 1.0
+TAILS_S = 5.0
+"""So often a reader asks whether Kafka still has everything that the relay brought there."""
 PATIENCE_S = 5.0
 HELPING = 500
 """Records of one transaction at most."""
@@ -104,7 +107,7 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
         """Records that were given out and not told to be moved."""
         self._passed: dict[Partition, Place] = {}
         """Places behind which everything had been seen before."""
-        self._to_commit: dict[TopicPartition, int] = {}
+        self._told = Telling(group)
 
     # --- joining ----------------------------------------------------------------------------------------------------
 
@@ -131,7 +134,7 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
             await connected(start, self._broker)
         except (TopicAuthorizationFailedError, GroupAuthorizationFailedError) as error:
             raise refused(error, self._group) from error
-        self._tasks = [asyncio.create_task(self._fetch()), asyncio.create_task(self._commit())]
+        self._tasks = [asyncio.create_task(self._fetch()), asyncio.create_task(self._look_after())]
 
     async def _joined(self) -> bool:
         """Whether there is a reader; makes one beside the loop that asks, which may end while no broker answers."""
@@ -204,7 +207,7 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._consumer.resume(part)
                 self._places[key] = place
                 if place.kafka is not None:
-                    self._to_commit[part] = place.next
+                    self._told.reached(*key, place.next)
         self._waiting -= set(found)
         for part in set(parts) - set(found) - self._waiting:
             log.warning("a partition does not answer; the others are read", extra={"group": self._group, "part": part})
@@ -362,7 +365,8 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
             if source == self._sieve.source:
                 self._hand[key].off = mark.off + 1
         for key, off in {(r.topic, r.part): r.off for r in records}.items():
-            self._to_commit[TopicPartition(*key)] = self._hand[key].kafka = self._hand[key].behind(off + 1)
+            self._hand[key].kafka = reached = self._hand[key].behind(off + 1)
+            self._told.reached(*key, reached)
         self._in_hand -= len(records)
 
     async def _skip(self) -> None:
@@ -376,36 +380,43 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
             self._astray = True
             return
         for key, place in passed.items():
-            self._to_commit[TopicPartition(*key)] = place.kafka = reached[key]
+            place.kafka = reached[key]
+            self._told.reached(*key, reached[key])
 
-    # --- what Kafka is told -----------------------------------------------------------------------------------------
+    # --- beside the reading -----------------------------------------------------------------------------------------
 
-    async def _commit(self) -> None:
-        """Tell Kafka, for lag tools, what the database has committed; and ask again for partitions that did not answer."""
+    async def _look_after(self) -> None:
+        """Tell Kafka what was read; ask again for partitions that did not answer; see whether the end of a topic was lost."""
         assert self._consumer is not None
+        looked = time.monotonic()
         while True:
             await asyncio.sleep(COMMIT_S)
-            await self._tell()
-            if self._waiting:
-                try:
+            await self._told.tell(self._consumer)
+            try:
+                if self._waiting:
                     await self._seek(self._waiting & self._consumer.assignment())
-                except (KafkaError, *LOST):
-                    continue
-                except Exception as error:
-                    self._fail(error)
+                if time.monotonic() - looked >= TAILS_S:
+                    looked = time.monotonic()
+                    await self.look_for_tails()
+            except (KafkaError, TimeoutError, *LOST):
+                continue
+            except Exception as error:
+                self._fail(error)
 
-    async def _tell(self) -> None:
+    async def look_for_tails(self) -> None:
+        """Note a gap where everything was read that Kafka has, and the relay of this database had brought more: a topic that
+        was made anew, or lost its end. What others brought cannot be known here."""
         assert self._consumer is not None
-        done, self._to_commit = self._to_commit, {}
-        mine = self._consumer.assignment()
-        offsets = {part: off for part, off in done.items() if part in mine}
-        if not offsets:
-            return
-        try:
-            await self._consumer.commit(offsets)
-        except (KafkaError, ValueError) as error:
-            log.debug("what was read could not be told to Kafka", extra={"group": self._group, "error": repr(error)})
-            self._to_commit = offsets | self._to_commit
+        sent = await self._positions.relayed(list(self._places))  # before Kafka is asked: it has acknowledged this much
+        ends = await self._consumer.end_offsets([TopicPartition(*key) for key in sent])
+        for part, end in ends.items():
+            key = (part.topic, part.partition)
+            place = self._places.get(key)
+            busy = self._in_hand or part in self._fetched or key in self._passed
+            if place is None or busy or place.next < end or place.expected >= sent[key]:
+                continue
+            place.gaps[self._sieve.source] = lost_tail(key, place, sent[key], self._sieve)
+            self._wake()
 
     async def close(self) -> None:
         """Leave; what is committed to Kafka is brought up to date first."""
@@ -416,7 +427,7 @@ class KafkaLog(ConsumerRebalanceListener):  # type: ignore[misc]
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._consumer is not None:
             with contextlib.suppress(Exception):
-                await asyncio.wait_for(self._tell(), 1)
+                await asyncio.wait_for(self._told.tell(self._consumer), 1)
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(self._consumer.stop(), 3)
             log.info("left Kafka", extra={"group": self._group, "seconds": round(time.monotonic() - began, 2)})

@@ -67,6 +67,11 @@ class Place:
     gaps: dict[str, Gap] = field(default_factory=dict)
     """What is missing, by source."""
 
+    @property
+    def expected(self) -> int:
+        """The event of the own database that has to come next."""
+        return max(self.off, self.first)
+
     def behind(self, next_: int) -> int:
         """Where the position may go when everything before `next_` is done: not behind what came after a gap, so that whoever
         reads on from there finds the gap again."""
@@ -153,6 +158,15 @@ class Sieve:
             environment=self.environment,
             stamp=one.timestamp,
         )
+
+
+def lost_tail(key: Partition, place: Place, sent: int, sieve: Sieve) -> Gap:
+    """The gap at the end of a partition that has less than the relay brought there, up to `sent`."""
+    words = (
+        f"{key[0]}/{key[1]}: {sieve.group} has to read {place.expected} of {sieve.source}, Kafka ends before it although the relay "
+        f"brought everything up to {sent}: the topic was made anew or has lost its end; `hoso topics resend` fills it from the outbox"
+    )
+    return Gap(place.next, words)
 
 
 def placed(key: Partition, known: Known, begin: int, end: int, sieve: Sieve) -> Place:

@@ -68,6 +68,15 @@ class Positions:
             for r in rows
         }
 
+    async def relayed(self, parts: Collection[Partition]) -> dict[Partition, int]:
+        """Up to where the own relay has brought the log to Kafka."""
+        rows = await self._pool.fetch(
+            "select topic, part, off from log.position where grp = 'hoso.relay' and topic = any($1)",
+            sorted({topic for topic, _ in parts}),
+        )
+        wanted = set(parts)
+        return {key: r["off"] for r in rows if (key := (r["topic"], r["part"])) in wanted}
+
     async def fence(self, tx: Any, places: Mapping[Partition, Place]) -> None:
         """Lock the positions. Raises PositionMoved unless each is where its place says."""
         # The same partition number of all topics, as in hoso/log/postgres.py: nobody else decides about these units now.

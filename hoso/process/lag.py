@@ -5,7 +5,8 @@ seconds     age of the oldest of them; 0 when there is none
 commit_age  seconds since the position last moved; None when it never did
 state       ok, or one of:
   never-read  the group has no position there, although it reads others: nobody works on it
-  truncated   the position lies before the log's beginning: records were dropped that this group never read
+  truncated   records are gone that this group never read: the log begins behind its position, or Kafka ends before what
+              the relay of this database has brought there
   missing     Kafka has no such topic (or does not show it to us)
   unknown     Kafka does not answer: what is told comes from PostgreSQL and knows nothing of records of others
 
@@ -71,7 +72,10 @@ _POSTGRES = _READS.format(
     more="case when h.next > coalesce(p.off, h.first) then (select extract(epoch from $4::timestamptz - e.at)::float8 from log.event e "
     "where e.topic = r.topic and e.part = r.part and e.off = greatest(p.off, h.first) and e.at >= coalesce(p.at, '-infinity')) end as seconds,"
 )
-_KAFKA = _READS.format(more="p.kafka, p.topic is not null as joined,")
+_KAFKA = _READS.format(
+    more="p.kafka, p.topic is not null as joined, (select s.off from log.position s where s.grp = 'hoso.relay' "
+    "and (s.topic, s.part) = (r.topic, r.part)) - greatest(p.off, h.first) as unseen,"
+)
 
 
 def _who_reads(relayed: bool) -> tuple[list[str], list[str]]:
@@ -117,6 +121,8 @@ async def _by_kafka(db: Any, groups: Sequence[str] | None, ends: Ends) -> list[d
     for r, behind in zip(rows, told, strict=True):
         if behind.state == NEVER_READ and r["joined"] and not behind.records:
             behind = behind._replace(state=OK)  # it belongs to somebody, and nothing was ever in it
+        if behind.state == OK and not behind.records and r["joined"] and (r["unseen"] or 0) > 0:
+            behind = Behind(r["unseen"], r["commit_age"] or 0.0, TRUNCATED)
         found.append(_row(r, behind))
     return found
 

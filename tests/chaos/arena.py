@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import os
 import secrets
@@ -51,6 +52,8 @@ AWAY = (
 STEP = parse_duration("6h")
 LAST = parse_duration("12d")
 QUIET_S = 1.2
+UNREAD_S = 20.0
+"""So long the clock waits for a delivered mail to be read: days that pass meanwhile would be days without a mail watcher."""
 
 
 def a_port() -> int:
@@ -99,7 +102,8 @@ class Arena:
         )
         self.cluster = Cluster(folder / "kafka", brokers, fronted=fronted) if brokers else None
         self._agency_port = a_port()
-        self._own: House | None = None
+        self._delivered: dict[str, set[bytes]] = {}
+        self._seen = 0
 
     # --- starting and ending -----------------------------------------------------------------------------------
 
@@ -410,6 +414,21 @@ class Arena:
                 ).fetchone()[0]
             )
 
+    async def unread(self, tenant: str = "") -> bool:
+        """Whether a mail that lies in a mailbox of the tenant (of any, without one) has not been kept by the mail watcher yet."""
+        with contextlib.closing(ledger(self.world.folder / "post" / "post.db")) as post:
+            for row in post.execute("select id, box, content from mails where id > ? order by id", (self._seen,)):
+                self._delivered.setdefault(row["box"], set()).add(hashlib.sha256(row["content"]).digest())
+                self._seen = row["id"]
+        owners = [t for t in self.tenants if tenant in ("", t.name)]
+        boxes = [box for t in owners for box in (t.mailbox, *t.mailboxes)]
+        told = set().union(*(self._delivered.get(box, set()) for box in boxes))
+        async with self.open() as own:
+            kept = await own.db.pool.fetchval(
+                "select count(distinct sha256) from mail_watcher.mail where sha256 = any($1)", list(told)
+            )
+        return bool(kept < len(told))
+
     async def until_ended(self, seconds: float, *, jumps: bool = True, done: Callable[[], bool] = lambda: True) -> bool:
         """Until everything handed in has ended, moving the world's clock when nothing happens. False when something never does."""
         last: tuple[Any, ...] = ()
@@ -423,6 +442,9 @@ class Arena:
                 if picture != last:
                     last, changed = picture, time.monotonic()
                 elif jumps and time.monotonic() - changed > QUIET_S and done():
+                    if time.monotonic() - changed < UNREAD_S and await self.unread():
+                        await asyncio.sleep(0.2)
+                        continue
                     if moved > LAST:
                         return False
                     moved += STEP

@@ -275,7 +275,7 @@ class Scene:
                 *branch.key,
             )[0]["at"]
             now = await self.now()
-            late = bool(agency and agency <= now.timestamp()) or await self._unread(branch.tenant)
+            late = bool(agency and agency <= now.timestamp()) or await self.town.arena.unread(branch.tenant)
         except AWAY:
             return True
         began, self._waiting = self._waiting, None
@@ -288,13 +288,6 @@ class Scene:
         if moments:
             await self.pass_time(max(min(ahead, default=now) - now, timedelta()) + timedelta(seconds=2))
         return bool(moments)
-
-    async def _unread(self, tenant: str) -> bool:
-        """Whether one of the tenant's mailboxes has a mail that the mail watcher has not kept yet."""
-        told = self.town.delivered(tenant)
-        async with self.town.arena.open() as own:
-            kept = await own.db.pool.fetch("select sha256 from mail_watcher.mail where sha256 = any($1)", list(told))
-        return {row["sha256"] for row in kept} != told
 
     async def now(self) -> datetime:
         """The world's time, as the agency has it."""

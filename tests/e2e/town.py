@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import os
 import sqlite3
 import sys
@@ -65,15 +64,6 @@ class Town:
         """Who makes this tenant's branches; no other tenant's maker makes the same unit codes."""
         many = len(self.makers)
         return self.makers.setdefault(owner.name, Maker(41 + many, [owner], first=UNITS_EACH * many))
-
-    def delivered(self, tenant: str) -> set[bytes]:
-        """The mails that lie in the tenant's mailboxes: their SHA-256."""
-        owner = next(t for t in self.arena.tenants if t.name == tenant)
-        with contextlib.closing(ledger(self.arena.world.folder / "post" / "post.db")) as db:
-            rows = db.execute("select box, content from mails").fetchall()
-        return {
-            hashlib.sha256(row["content"]).digest() for row in rows if row["box"] in (owner.mailbox, *owner.mailboxes)
-        }
 
     async def get(self, tenant: str, path: str) -> tuple[int, Any]:
         """Status and JSON of a GET with the tenant's key."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
 from aiokafka import TopicPartition
 
+from hoso.kafka.lag import KafkaEnds
 from hoso.kafka.relay import GROUP as RELAY
 from hoso.kafka.resend import resend
 from hoso.log.partitions import partition_of
 from hoso.log.port import GapFound
 from hoso.process.embedded import EmbeddedServer
+from hoso.process.lag import lag_by_partition
 from hoso.runtime.ids import uuid7
 from tests.contract.log.on_kafka import KafkaStage, lay_out_topics
 from tests.contract.log.stage import (
@@ -138,6 +141,54 @@ async def test_a_topic_made_anew_is_filled_and_read_by_the_process_that_runs(sta
     await eventually(read, "the sixth event to be read", 30)
     assert await echoes(stage, unit) == list(range(6))
     assert await at(stage) == 6
+
+
+@pytest.mark.parametrize("read_before", [0, 5])
+async def test_the_lost_end_of_a_topic_stops_the_reader_although_nothing_comes_after_it(
+    stage: KafkaStage, kafka: str, read_before: int
+) -> None:
+    unit, own = uuid7(), consumer(stage, service())
+    await count(stage, unit, range(5))
+    await stage.relayed()
+    assert not read_before or await settle(own) == read_before
+    await count(stage, unit, range(5, 7))
+    await stage.relayed()
+    await lay_out_topics(kafka, TOPICS)  # made anew and empty; the relay goes on behind it
+
+    async def stopped() -> bool:
+        try:
+            await own.turn()
+        except GapFound as gap:
+            return f"has to read {read_before} of" in str(gap) and "hoso topics resend" in str(gap)
+        return False
+
+    await eventually(stopped, "the reader to stop", 30)
+    ends = KafkaEnds(stage.broker)
+    rows = await lag_by_partition(stage.pool, datetime.now(UTC), [service().group], ends)
+    await ends.close()
+    assert [(row["records"], row["state"]) for row in rows if row["state"] != "ok"] == [(7 - read_before, "truncated")]
+    async with stage.pool.acquire() as tx, tx.transaction():
+        await resend(tx, COUNTED)
+    await stage.relayed()
+    assert await settle(consumer(stage, service())) == 7 - read_before
+    assert await echoes(stage, unit) == list(range(7))
+
+
+async def test_a_reader_that_is_only_slow_has_lost_nothing(stage: KafkaStage) -> None:
+    """The relay is ahead of it, what it brought lies ready or is in hand."""
+    unit, own = uuid7(), consumer(stage, service())
+    await count(stage, unit, range(3))
+    await stage.relayed()
+
+    async def fetched() -> bool:
+        await own._events._joined()
+        return bool(own._events._fetched)
+
+    await eventually(fetched, "a helping to lie ready", 30)
+    await own._events.look_for_tails()
+    assert await settle(own) == 3
+    await own._events.look_for_tails()
+    assert await settle(own) == 0
 
 
 async def test_records_that_expired_unread_stop_the_reader(stage: KafkaStage, kafka: str) -> None:
