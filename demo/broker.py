@@ -22,13 +22,10 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.protocol.admin import CreateAclsRequest
+from typing import Any, Protocol
 
 from demo.broker_jars import RECIPE, VERSION, CannotStart, fetch_jars, missing
 from demo.broker_keys import Keys, write_private
@@ -45,9 +42,17 @@ _QUIET = [
 ]
 _PASSWORD = re.compile(r"[A-Za-z0-9._~-]{8,}")
 
-_OPERATIONS = {"read": 3, "write": 4, "create": 5, "delete": 6, "alter": 7, "describe": 8}
-_RESOURCES = {"topic": 2, "group": 3, "cluster": 4, "transactional-id": 5}
-_LITERAL, _PREFIXED, _ALLOW = 3, 4, 3
+
+class Disk(Protocol):
+    """Where the data of the nodes lies, when not in the cluster's own folder."""
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def within(self) -> Sequence[str]:
+        """What a program is started by that is to see this disk."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +83,17 @@ class Cluster:
         *,
         users: Mapping[str, str] | None = None,
         fronted: bool = False,
+        disk: Disk | None = None,
     ) -> None:
-        """`fronted`: clients are told of other ports (`Node.front`), on which nobody listens yet."""
+        """`fronted`: clients are told of other ports (`Node.front`), on which nobody listens yet. `disk`: the data lies there."""
         if nodes not in (1, 3):
             raise ValueError("a cluster has 1 node or 3")
         self.folder = folder.resolve()
         self.security = security or bool(users)
         self.keys = Keys(self.folder)
         self._count, self._given = nodes, dict(users or {})
-        self._fronted = fronted
+        self._fronted, self._data = fronted, disk.folder if disk else self.folder
+        self._within = list(disk.within) if disk else []
         self._reserved: list[socket.socket] = []
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._log_read: dict[int, int] = {}
@@ -123,26 +130,6 @@ class Cluster:
             "sasl_plain_username": user,
             "sasl_plain_password": self.users[user] if password is None else password,
         }
-
-    async def allow(self, user: str, operations: Iterable[str], resource: str) -> None:
-        """Let a user `read`, `write`, `create`, `delete`, `alter` or `describe` a resource: `topic:name`, `topic:start*`, `group:name`,
-        `transactional-id:name`, `cluster:kafka-cluster`. Raises KafkaError, CannotStart when the broker refuses."""
-        kind, _, name = resource.partition(":")
-        pattern = _PREFIXED if name.endswith("*") and name != "*" else _LITERAL
-        name = name[:-1] if pattern == _PREFIXED else name
-        admin = AIOKafkaAdminClient(**self.arguments())
-        await admin.start()
-        try:
-            for operation in operations:
-                request = CreateAclsRequest(
-                    _RESOURCES[kind], name, pattern, f"User:{user}", "*", _OPERATIONS[operation], _ALLOW
-                )
-                answer = await admin._send_request(request)
-                for code, message in answer.creation_responses:
-                    if code:
-                        raise CannotStart(f"the broker does not let {user} {operation} {resource}: {message or code}")
-        finally:
-            await admin.close()
 
     # --- running ---------------------------------------------------------------------------------------------------
 
@@ -294,7 +281,7 @@ class Cluster:
             "quorum": ",".join(f"127.0.0.1:{one.controllers}" for one in self.nodes),
             "listeners": ",".join(listeners),
             "between": "SSL" if self.security else "PLAINTEXT",
-            "data": self.folder / f"node{node.number}",
+            "data": self._data / f"node{node.number}",
             "copies": self._count,
             "session": 6000 if self._count == 3 else 2500,
             "in_sync": 2 if self._count == 3 else 1,
@@ -320,8 +307,17 @@ class Cluster:
         for node in self.nodes:
             if self._formatted(node).exists():
                 continue
-            shutil.rmtree(self.folder / f"node{node.number}", ignore_errors=True)
-            words = ["java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", *_QUIET, "-cp", f"{jars}/*"]
+            shutil.rmtree(self._data / f"node{node.number}", ignore_errors=True)
+            words = [
+                *self._within,
+                "java",
+                "-Xmx128m",
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
+                *_QUIET,
+                "-cp",
+                f"{jars}/*",
+            ]
             words += ["kafka.tools.StorageTool", "format", "-t", self._id, "-c", str(self._properties(node)), *quorum]
             process = subprocess.Popen(
                 words,
@@ -343,7 +339,7 @@ class Cluster:
 
     def _start(self, node: Node, jars: Path) -> None:
         heap = "-Xmx384m" if self._count == 1 else "-Xmx320m"
-        words = ["java", "-Xms96m", heap, "-XX:+UseSerialGC", *_QUIET]
+        words = [*self._within, "java", "-Xms96m", heap, "-XX:+UseSerialGC", *_QUIET]
         words += ["-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info", "-cp", f"{jars}/*"]
         words += ["kafka.Kafka", str(self._properties(node))]
         log = self.log(node.number)

@@ -29,7 +29,7 @@ from app.compose import RELAY, SERVICES
 from app.house import House, house
 from app.preparing import prepare
 from app.world import jump
-from demo.broker import Cluster
+from demo.broker import Cluster, Disk
 from demo.judge import OPEN_STAGES, Findings, judge_everything, ledger
 from demo.keys import Authority
 from demo.world import World
@@ -76,9 +76,10 @@ class Arena:
         honour_keys: bool = False,
         brokers: int = 0,
         fronted: bool = False,
+        disk: Disk | None = None,
     ) -> None:
         """`brokers`: so many Kafka nodes of the arena's own, each of which can be hurt; 0: what the variable LOG says.
-        `fronted`: hoso reaches them only through what listens on their front ports."""
+        `fronted`: hoso reaches them only through what listens on their front ports. `disk`: their data lies there."""
         self.points = folder / "points"
         self.tenants = list(tenants)
         self.pin = f"pin-{secrets.token_hex(8)}"
@@ -100,7 +101,7 @@ class Arena:
             },
             simulator=["--honour-keys"] if honour_keys else [],
         )
-        self.cluster = Cluster(folder / "kafka", brokers, fronted=fronted) if brokers else None
+        self.cluster = Cluster(folder / "kafka", brokers, fronted=fronted, disk=disk) if brokers else None
         self._agency_port = a_port()
         self._delivered: dict[str, set[bytes]] = {}
         self._seen = 0
@@ -510,14 +511,19 @@ async def _well(session: aiohttp.ClientSession, url: str) -> bool:
 
 @contextlib.asynccontextmanager
 async def arena(
-    tenants: Sequence[Tenant], *, keep: Path | None = None, honour_keys: bool = False, brokers: int = 0
+    tenants: Sequence[Tenant],
+    *,
+    keep: Path | None = None,
+    honour_keys: bool = False,
+    brokers: int = 0,
+    disk: Disk | None = None,
 ) -> AsyncIterator[Arena]:
     """An arena that has started; ended at the end whatever happens, its folder removed unless something failed.
 
     A folder that stays is named by `keep` (made when given) or a temporary one."""
     folder = keep or Path(tempfile.mkdtemp(prefix="hoso-chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
-    made = Arena(folder, tenants, honour_keys=honour_keys, brokers=brokers)
+    made = Arena(folder, tenants, honour_keys=honour_keys, brokers=brokers, disk=disk)
     try:
         await made.start()
         yield made

@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.protocol.admin import CreateAclsRequest
 
 from demo.broker import Cluster
 from demo.broker_jars import missing
 
 MakeCluster = Callable[..., Cluster]
+_OPERATIONS = {"read": 3, "write": 4, "create": 5, "delete": 6, "alter": 7, "describe": 8}
+_RESOURCES = {"topic": 2, "group": 3, "cluster": 4, "transactional-id": 5}
+_LITERAL, _PREFIXED, _ALLOW = 3, 4, 3
 
 
 def needed() -> None:
@@ -22,6 +27,26 @@ def needed() -> None:
         if os.environ.get("CI") == "true":
             pytest.fail(sentence)
         pytest.skip(sentence)
+
+
+async def allow(cluster: Cluster, user: str, operations: Iterable[str], resource: str) -> None:
+    """Let a user `read`, `write`, `create`, `delete`, `alter` or `describe` a resource: `topic:name`, `topic:start*`, `group:name`,
+    `transactional-id:name`, `cluster:kafka-cluster`. What no ACL allows is refused."""
+    kind, _, name = resource.partition(":")
+    pattern = _PREFIXED if name.endswith("*") and name != "*" else _LITERAL
+    name = name[:-1] if pattern == _PREFIXED else name
+    admin = AIOKafkaAdminClient(**cluster.arguments())
+    await admin.start()
+    try:
+        for operation in operations:
+            request = CreateAclsRequest(
+                _RESOURCES[kind], name, pattern, f"User:{user}", "*", _OPERATIONS[operation], _ALLOW
+            )
+            answer = await admin._send_request(request)
+            refused = [message or code for code, message in answer.creation_responses if code]
+            assert not refused, f"the broker does not let {user} {operation} {resource}: {refused}"
+    finally:
+        await admin.close()
 
 
 @pytest.fixture(scope="session")

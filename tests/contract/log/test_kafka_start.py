@@ -24,7 +24,7 @@ from schemas.topics import Topic
 from tests.contract.log.on_kafka import KafkaStage, lay_out_topics
 from tests.contract.log.stage import COUNTED, GROUP, TOPICS, count, echoes
 from tests.contract.log.test_kernel import running
-from tests.support.kafka import MakeCluster
+from tests.support.kafka import MakeCluster, allow
 from tests.support.waiting import eventually
 
 ABSENT = Topic("test.absent", (), (), (), "never made")
@@ -150,25 +150,25 @@ async def test_whoever_is_not_let_in_hears_why_in_one_sentence(
     said = await refused(stage, broker())
     assert "refuses test.echo" in said or "has no topic" in said
     assert "hoso topics" in said
-    await cluster.allow("hoso", ["read"], "topic:test.*")
+    await allow(cluster, "hoso", ["read"], "topic:test.*")
     said = await refused(stage, broker())
     assert "refuses test.echo" in said
     assert "hoso topics acls" in said
 
-    await cluster.allow("hoso", ["read"], f"group:{GROUP}")
+    await allow(cluster, "hoso", ["read"], f"group:{GROUP}")
     kernel = Kernel(stage, RELAY, "test")
     await kernel.start()
     relay = Relay(kernel, broker())
     with pytest.raises(CannotSend, match=r"does not let the relay write.*hoso topics acls"):
         await relay.open()
-    await cluster.allow("hoso", ["write"], "topic:another")
+    await allow(cluster, "hoso", ["write"], "topic:another")
     assert await relay.open()
     try:
         await count(stage, uuid7(), [1])
         await relay.reload()
         with pytest.raises(CannotSend, match=r"does not let the relay write.*hoso topics acls"):
             await relay.turn()
-        await cluster.allow("hoso", ["write"], "topic:test.*")
+        await allow(cluster, "hoso", ["write"], "topic:test.*")
         await relay.close()
         assert await relay.open()
         await relay.reload()

@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 
 from demo.broker import Cluster
 from demo.broker_jars import CannotStart, fetch_jars
-from tests.support.kafka import MakeCluster
+from tests.support.kafka import MakeCluster, allow
 
 
 async def _topic(cluster: Cluster) -> str:
@@ -93,7 +93,7 @@ async def test_three_nodes_go_on_without_one(kafka_cluster: MakeCluster) -> None
 async def test_a_secured_cluster_lets_in_only_whom_it_knows_and_only_where_they_may(kafka_cluster: MakeCluster) -> None:
     cluster = kafka_cluster(users={"relay": "a-password"})
     topic, other = await _topic(cluster), await _topic(cluster)
-    await cluster.allow("relay", ["write"], f"topic:{topic}")
+    await allow(cluster, "relay", ["write"], f"topic:{topic}")
     await _written(topic, b"1", **cluster.arguments("relay"))
     with pytest.raises(TopicAuthorizationFailedError):
         await _written(other, b"1", **cluster.arguments("relay"))
