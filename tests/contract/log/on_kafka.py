@@ -38,6 +38,12 @@ class KafkaStage(Database):
         self.readers: list[Reader] = []
         self._relaying = asyncio.Lock()
 
+    @property
+    def reading(self) -> dict[str, Any]:
+        """What a kernel is given that reads from Kafka, as a process does it."""
+        how: dict[str, Any] = {"broker": self.broker, "environment": "test", "now": WorldClock().now}
+        return {"log_of": lambda *reading: KafkaLog(*reading, **how)}
+
     async def relayed(self) -> int:
         """Move everything that is committed to Kafka; how many records that were. A relay takes one turn at a time."""
         async with self._relaying:

@@ -15,6 +15,8 @@ from uuid import UUID
 import pytest
 
 from app.preparing import prepare
+from hoso.kafka.relay import GROUP as RELAY
+from hoso.kafka.relay import Relay
 from hoso.log.partitions import partition_of
 from hoso.log.port import Entry
 from hoso.log.postgres import append, create_topics
@@ -28,6 +30,7 @@ from hoso.store.postgres import Database
 from schemas.envelope import Event
 from schemas.topics import Topic
 from tests.contract.log.conftest import lay_out
+from tests.contract.log.on_kafka import KafkaStage
 from tests.contract.log.stage import (
     COUNTED,
     ECHOED,
@@ -47,18 +50,27 @@ from tests.contract.log.stage import (
 )
 from tests.support.waiting import eventually
 
+BOTH = pytest.mark.parametrize("stage", ["postgres", "kafka"], indirect=True)
+"""What a process reads is what differs; bells, members and jobs are the same on both logs."""
+
 
 @contextlib.asynccontextmanager
 async def running(db: Database, own: Service[Any] | None = None, **how: Any) -> AsyncIterator[Kernel]:
-    """A kernel at work; drained at the end, which must not take long."""
-    kernel = Kernel(db, GROUP, "test", **how)
-    await kernel.start()
-    task = asyncio.create_task(kernel.run(own or service()))
+    """A kernel at work, on Kafka with a relay beside it; drained at the end, which must not take long."""
+    kernels = [Kernel(db, GROUP, "test", **how, **(db.reading if isinstance(db, KafkaStage) else {}))]
+    works = [kernels[0].run(own or service())]
+    if isinstance(db, KafkaStage):
+        kernels.append(Kernel(db, RELAY, "test"))
+        works.append(kernels[1].run(None, extra=[Relay(kernels[1], db.broker).run]))
+    for kernel in kernels:
+        await kernel.start()
+    tasks = [asyncio.create_task(work) for work in works]
     try:
-        yield kernel
+        yield kernels[0]
     finally:
-        kernel.drained.set()
-        await asyncio.wait_for(task, 6)
+        for kernel in kernels:
+            kernel.drained.set()
+        await asyncio.wait_for(asyncio.gather(*tasks), 6)
 
 
 async def said(db: Database, unit: UUID, numbers: Sequence[int], seconds: float = 10.0) -> None:
@@ -71,6 +83,7 @@ async def said(db: Database, unit: UUID, numbers: Sequence[int], seconds: float 
     assert await echoes(db, unit) == list(numbers)
 
 
+@BOTH
 async def test_an_event_becomes_a_call_its_outcome_a_timer_and_the_timer_an_event(stage: Database) -> None:
     unit = uuid7()
 
@@ -104,6 +117,7 @@ async def test_an_event_becomes_a_call_its_outcome_a_timer_and_the_timer_an_even
     )
 
 
+@BOTH
 async def test_an_ending_process_ends_its_turn_its_calls_and_nothing_more(stage: Database) -> None:
     gate = asyncio.Event()
 
@@ -140,6 +154,7 @@ async def test_a_failure_that_is_not_the_databases_ends_the_process(stage: Datab
     assert await stage.pool.fetchval("select count(*) from log.member") == 0
 
 
+@BOTH
 async def test_a_process_that_was_declared_dead_takes_a_new_member_id_and_goes_on(stage: Database) -> None:
     unit = uuid7()
     async with running(stage) as kernel:
@@ -206,6 +221,7 @@ async def test_one_process_wakes_another_after_the_commit(stage: Database) -> No
         await asyncio.wait_for(task, 6)
 
 
+@BOTH
 async def test_every_session_of_a_process_may_be_ended_again_and_again(stage: Database) -> None:
     unit, edge = uuid7(), await Database.open(stage.url, name="edge", size=1, quick=1)
     try:
@@ -240,6 +256,7 @@ async def test_a_topic_made_meanwhile_is_read(stage: Database) -> None:
         await said(stage, unit, [1])
 
 
+@BOTH
 async def test_released_units_are_drained_by_the_running_process(stage: Database) -> None:
     unit, handle = uuid7(), Echo()
     handle.poison = {1}
