@@ -16,6 +16,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -87,7 +88,7 @@ async def take(db: Any, url: str, to: Path, environment: str) -> Backup:
             await _run(
                 url, "pg_basebackup", "-D", str(part / "data"), *_OPTIONS, *(["-P"] if sys.stderr.isatty() else [])
             )
-            verify(part / "data")
+            await _verified(part / "data")
             label = (part / "data" / "backup_label").read_text()
             made = Backup(
                 f"{began:{STAMP}}",
@@ -101,6 +102,7 @@ async def take(db: Any, url: str, to: Path, environment: str) -> Backup:
             )
             (part / "hoso.json").write_text(json.dumps(asdict(made), default=str, indent=1) + "\n")
             _sync(part / "hoso.json")
+            await asyncio.sleep(0)  # an interrupt that came meanwhile counts
             part.rename(to / made.name)
             _sync(to)
         except BaseException:
@@ -173,6 +175,21 @@ async def _run(url: str, name: str, *words: str) -> None:
     if process.returncode:
         last = (said or b"").decode(errors="replace").strip().splitlines()[-1:]
         raise HosoError(text("backup.failed", program=name, why=(last or [str(process.returncode)])[0]))
+
+
+async def _verified(data: Path) -> None:
+    """`verify`, which an interrupt ends at the next chunk. Raises HosoError."""
+    interrupted = threading.Event()
+
+    def told(_read: int) -> None:
+        if interrupted.is_set():
+            raise InterruptedError
+
+    try:
+        await asyncio.to_thread(verify, data, told)
+    except asyncio.CancelledError:
+        interrupted.set()
+        raise
 
 
 def without_password(url: str) -> tuple[str, str]:

@@ -75,11 +75,12 @@ async def test_prometheus_hears_of_every_service_and_knows_the_rules(up: Local) 
 
         services = {"relay", "intake", "enrolment", "signer", "submitter", "mail_watcher", "ops", "notifier"}
         await eventually(all_up, "every service to be scraped", 60)
-        await eventually(
-            lambda: query('hoso_lag_records{group="hoso.relay",service="ops"}'), "ops to tell of the relay", 60
-        )
-        groups = {one["metric"]["group"] for one in await query("max by (group) (hoso_lag_records)")}
-        assert groups >= {"hoso.intake", "hoso.enrolment", "hoso.relay"}
+
+        async def all_groups() -> bool:
+            told = await query('max by (group) (hoso_lag_records{service="ops"})')
+            return {one["metric"]["group"] for one in told} >= {"hoso.intake", "hoso.enrolment", "hoso.relay"}
+
+        await eventually(all_groups, "ops to tell of every group and of the relay", 60)
         async with session.get(f"{url}/rules") as answer:
             (known,) = (await answer.json())["data"]["groups"]
         assert {rule["health"] for rule in known["rules"]} <= {"ok", "unknown"}
