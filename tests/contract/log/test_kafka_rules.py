@@ -231,7 +231,7 @@ async def test_kafka_is_told_after_the_database_and_only_what_the_database_has(s
     own = consumer(stage, service(kept=fragile), events=fragile)
     with pytest.raises(LOST):
         await turn(own)
-    await events._tell()
+    await events._told.tell(events._consumer)
     assert await told(stage, events._joins) == {}
     assert await settle(own) == 2
     await events.close()
