@@ -4,7 +4,8 @@
 
 A sheet is handed in over HTTP; the clock runs from the first accepted row to the last activated unit, by the agency's own
 ledger. With `--mix` 70 % go straight, 20 % stop their provider first, 10 % have no code and apply for one; the clock then
-runs to the last enrolled unit: a newcomer's activation is not its end. Afterwards `--paced` requests at 10/s measure request -> submitted. CPU is counted per process from the kernel's books.
+runs to the last enrolled unit: a newcomer's activation is not its end. Afterwards `--paced` requests at 10/s measure
+request -> submitted, and mail delivered -> code at the agency. CPU is counted per process from the kernel's books.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import uvloop
 import xlsxwriter
 
 from app.house import house
+from benchmarks.books import Books
 from benchmarks.mailhost import program
 from benchmarks.stage import verdict
 from demo.judge import judge, ledger
@@ -52,16 +54,6 @@ MIXED = {
 }
 LICENCE = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\nstartxref\n9\n%%EOF\n"
 PROVIDERS = ("00001", "00020", "00030", "00040", "00050", "00060", "00100", "00114")
-PARTS = {
-    "benchmarks.mailhost": "mail host",
-    "demo.post": "mail host",
-    "simulator": "agency",
-    "pymap": "mailboxes",
-    "dovecot": "mailboxes",
-    "postgres": "database",
-    "kafka.Kafka": "kafka",
-    "demo.broker": "kafka",
-}
 HOSTS = {"dovecot": "benchmarks.mailhost", "pymap": "demo.post"}
 """Who keeps the agency's mails: a real server, or the demo's, which is pure Python and costs several times as much."""
 
@@ -132,54 +124,6 @@ async def send_licence(url: str, key: str) -> None:
         session.put(f"{url}/v1/attachments/giay-phep.pdf", data=LICENCE) as answer,
     ):
         assert answer.status < 300, await answer.text()
-
-
-class Books:
-    """CPU seconds and memory of every process of a world, by part."""
-
-    def __init__(self, root: psutil.Process) -> None:
-        self._root = root
-        self._before: dict[int, float] = {}
-        self._before = {pid: cpu for pid, (_, cpu, _) in self._look().items()}
-
-    def _look(self) -> dict[int, tuple[str, float, int]]:
-        found = {}
-        for process in self._root.children(recursive=True):
-            with contextlib.suppress(psutil.Error):
-                words = process.cmdline()
-                times = process.cpu_times()
-                found[process.pid] = (
-                    _part(process.name(), words),
-                    times.user + times.system,
-                    process.memory_info().rss,
-                )
-        return found
-
-    def cpu(self) -> dict[str, float]:
-        parts: dict[str, float] = {}
-        for pid, (part, cpu, _) in self._look().items():
-            parts[part] = parts.get(part, 0.0) + cpu - self._before.get(pid, 0.0)
-        return parts
-
-    def memory(self) -> dict[str, int]:
-        parts: dict[str, int] = {}
-        for part, _, size in self._look().values():
-            parts[part] = max(parts.get(part, 0), size)
-        return parts
-
-
-def _part(name: str, words: list[str]) -> str:
-    line = " ".join(words)
-    if name == "postgres":
-        return "database"
-    if "app.main run" in line:
-        return words[words.index("run") + 1]
-    if name in ("imap", "lmtp", "imap-login", "auth", "anvil", "log", "config", "stats"):
-        return "mailboxes"
-    for word, part in PARTS.items():
-        if word in line:
-            return part
-    return "supervisor" if "app.main up" in line else "other"
 
 
 def start_mail_host(world: World, host: str, addresses: list[str]) -> None:
@@ -305,6 +249,22 @@ async def paced(own: Any, url: str, key: str, start: int, count: int, boxes: int
     return sorted(r["at"].timestamp() - asked[r["enrolment"]] for r in rows)
 
 
+def activated(world: World, since: float) -> list[float]:
+    """Seconds from the mail host's acknowledgement of an activation mail to the code's arrival at the agency, by the agency's own clock."""
+    with contextlib.closing(ledger(world.folder / "simulator" / "simulator.db")) as agency:
+        rows = agency.execute(
+            "select min(a.at_real) - min(m.sent_real) as seconds from mails m join activations a using (transaction_id) "
+            "where m.kind = 'activation' and m.sent_real > ? group by transaction_id",
+            (since,),
+        ).fetchall()
+    return sorted(float(row["seconds"]) for row in rows)
+
+
+def middle_and_end(latencies: list[float]) -> tuple[float, float]:
+    """p50 and p99 of sorted seconds."""
+    return statistics.median(latencies), latencies[int(len(latencies) * 0.99) - 1]
+
+
 async def main(args: argparse.Namespace) -> None:
     folder = Path(tempfile.mkdtemp(prefix="hoso-bench-"))
     taxes = tax_codes(20)
@@ -340,9 +300,14 @@ async def main(args: argparse.Namespace) -> None:
                 f"{figures['events']:.1f} events of {figures['event_bytes'] / 1024:.1f} KiB in all and "
                 f"{figures['wal_bytes'] / 1024:.1f} KiB of WAL an enrolment"
             )
+            began = time.time()
             latencies = await paced(own, url, key, args.enrolments + 1000, args.paced, args.mailboxes, taxes)
-            p50, p99 = statistics.median(latencies), latencies[int(len(latencies) * 0.99) - 1]
+            p50, p99 = middle_and_end(latencies)
             print(f"request -> submitted at 10/s: p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms")
+            codes = activated(world, began)
+            assert len(codes) == args.paced, f"{len(codes)} activations of {args.paced}"
+            code50, code99 = middle_and_end(codes)
+            print(f"mail delivered -> code at the agency: p50 {code50 * 1000:.0f} ms, p99 {code99 * 1000:.0f} ms")
             memory = {part: size / 1024**2 for part, size in books.memory().items()}
             for part, size in sorted(memory.items(), key=lambda p: -p[1]):
                 print(f"  {part:<13}{size:6.0f} MB at most in one process")
@@ -370,6 +335,8 @@ async def main(args: argparse.Namespace) -> None:
         events=round(figures["events"], 1),
         submitted_p50_ms=round(p50 * 1000),
         submitted_p99_ms=round(p99 * 1000),
+        activated_p50_ms=round(code50 * 1000),
+        activated_p99_ms=round(code99 * 1000),
         largest_service_mb=round(max(services.values())),
     )
 
