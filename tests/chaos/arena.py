@@ -374,6 +374,7 @@ class Arena:
         """Whether everything has ended, and a picture that changes while anything happens."""
         db = await asyncpg.connect(self.url, timeout=3)
         try:
+            await db.execute("begin isolation level repeatable read read only")  # all of one moment
             open_ = await db.fetchval("select count(*) from ops.enrolment where stage = any($1)", sorted(OPEN_STAGES))
             working = await db.fetchval("select count(*) from intake.batch where state = 'working'")
             undecided = await db.fetchval("select count(*) from intake.request where outcome is null")
