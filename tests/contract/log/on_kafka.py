@@ -107,7 +107,7 @@ class Reader(KafkaLog):
         )
         self.stage = stage
         if not together:
-            self._joins = f"{group}.{uuid7()}"
+            self._fetching._joins = f"{group}.{uuid7()}"
 
     async def close(self) -> None:
         await super().close()
@@ -118,24 +118,26 @@ class Reader(KafkaLog):
         """Wait until partitions are ours and read from where the database says."""
 
         async def there() -> bool:
-            return await self._joined() and bool(self._places or self._in_hand or self._astray)
+            own = self._fetching
+            return await own.joined() and bool(own.places or own.in_hand or own.astray)
 
         await eventually(there, "the reader to join", 20)
 
     @property
     def parts(self) -> set[tuple[str, int]]:
         """The partitions it reads."""
-        return set(self._places)
+        return set(self._fetching.places)
 
     @property
     def lies_ready(self) -> int:
         """How many records were fetched and not given out."""
-        return sum(len(found) for found in self._fetched.values())
+        return sum(len(found) for found in self._fetching._fetched.values())
 
     async def at_the_end(self) -> bool:
         """Whether it has read all that its partitions hold, and nothing it gave out is unfinished."""
-        ends = await self.stage.ends(self._topics)
-        return not self._fetched and not self._in_hand and all(p.next >= ends[key] for key, p in self._places.items())
+        own = self._fetching
+        ends = await self.stage.ends(own._topics)
+        return not own._fetched and not own.in_hand and all(p.next >= ends[key] for key, p in own.places.items())
 
     async def ready(self) -> bool:
         """Wait until records lie ready, or there are none left: False."""
@@ -143,7 +145,8 @@ class Reader(KafkaLog):
         await self.joined()
 
         async def something() -> bool:
-            return bool(self._fetched) or bool(self._in_hand) or self._astray or await self.at_the_end()
+            own = self._fetching
+            return bool(own._fetched) or bool(own.in_hand) or own.astray or await self.at_the_end()
 
         await eventually(something, "records to arrive", 20)
         return not await self.at_the_end()

@@ -20,6 +20,7 @@ from hoso.runtime.ids import uuid7
 from tests.contract.log.on_kafka import KafkaStage, lay_out_topics
 from tests.contract.log.stage import (
     COUNTED,
+    GROUP,
     TOPICS,
     consumer,
     count,
@@ -176,18 +177,18 @@ async def test_the_lost_end_of_a_topic_stops_the_reader_although_nothing_comes_a
 
 async def test_a_reader_that_is_only_slow_has_lost_nothing(stage: KafkaStage) -> None:
     """The relay is ahead of it, what it brought lies ready or is in hand."""
-    unit, own = uuid7(), consumer(stage, service())
+    unit, events = uuid7(), stage.reader(GROUP, [COUNTED])
+    own = consumer(stage, service(), events=events)
     await count(stage, unit, range(3))
     await stage.relayed()
 
     async def fetched() -> bool:
-        await own._events._joined()
-        return bool(own._events._fetched)
+        return await events._fetching.joined() and events.lies_ready > 0
 
     await eventually(fetched, "a helping to lie ready", 30)
-    await own._events.look_for_tails()
+    await events._fetching.look_for_tails()
     assert await settle(own) == 3
-    await own._events.look_for_tails()
+    await events._fetching.look_for_tails()
     assert await settle(own) == 0
 
 

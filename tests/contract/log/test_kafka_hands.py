@@ -45,9 +45,9 @@ async def test_a_batch_read_before_the_partition_went_away_and_came_back_is_fenc
     first = asyncio.create_task(consumer(stage, service(), events=asleep).turn())
     await asleep.has_read.wait()
     parts = {TopicPartition(*key) for key in events.parts}
-    await events.on_partitions_revoked(parts)
+    await events._fetching.on_partitions_revoked(parts)
     assert await turn(consumer(stage, service())) == 3
-    await events.on_partitions_assigned(parts)
+    await events._fetching.on_partitions_assigned(parts)
     asleep.go_on.set()
     assert (await first)[0] == 0
     assert await echoes(stage, unit) == [1, 2, 3]
@@ -63,7 +63,7 @@ async def test_a_batch_in_hand_is_committed_although_its_partition_went_away(sta
     await ready(asleep)
     first = asyncio.create_task(consumer(stage, service(), events=asleep).turn())
     await asleep.has_read.wait()
-    await events.on_partitions_revoked({TopicPartition(*key) for key in events.parts})
+    await events._fetching.on_partitions_revoked({TopicPartition(*key) for key in events.parts})
     asleep.go_on.set()
     assert (await first)[0] == 3
     assert await settle(consumer(stage, service())) == 0
@@ -76,9 +76,9 @@ async def test_what_lay_ready_when_a_partition_went_away_is_read_when_it_comes_b
     assert await ready(events)
     assert events.lies_ready == 3
     parts = {TopicPartition(*key) for key in events.parts}
-    await events.on_partitions_revoked(parts)
+    await events._fetching.on_partitions_revoked(parts)
     assert events.lies_ready == 0
-    await events.on_partitions_assigned(parts)
+    await events._fetching.on_partitions_assigned(parts)
     assert await asyncio.wait_for(settle(consumer(stage, service(), events=events)), 20) == 3
     assert await echoes(stage, unit) == [1, 2, 3]
 

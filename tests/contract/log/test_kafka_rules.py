@@ -231,11 +231,11 @@ async def test_kafka_is_told_after_the_database_and_only_what_the_database_has(s
     own = consumer(stage, service(kept=fragile), events=fragile)
     with pytest.raises(LOST):
         await turn(own)
-    await events._told.tell(events._consumer)
-    assert await told(stage, events._joins) == {}
+    await events._fetching.told.tell(events._fetching._consumer)
+    assert await told(stage, events._fetching._joins) == {}
     assert await settle(own) == 2
     await events.close()
-    assert await told(stage, events._joins) == {part: 2}, "up to date when the reader leaves"
+    assert await told(stage, events._fetching._joins) == {part: 2}, "up to date when the reader leaves"
 
 
 async def test_what_kafka_believes_of_our_position_is_not_believed(stage: KafkaStage) -> None:
