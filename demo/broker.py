@@ -7,40 +7,26 @@ the folder of its cluster. Nodes die with the process that started them (Linux: 
 from __future__ import annotations
 
 import argparse
-import base64
 import contextlib
-import json
 import os
-import re
-import secrets
 import shutil
 import signal
-import socket
 import ssl
-import string
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from demo.broker_jars import RECIPE, VERSION, CannotStart, fetch_jars, missing
-from demo.broker_keys import Keys, write_private
+from demo.broker_jars import VERSION, CannotStart, fetch_jars, missing
+from demo.broker_layout import QUIET, Layout, Node
 from demo.children import die_with_parent
 
 STARTED = b"Kafka Server started"
 """What a node logs once it is registered and takes requests."""
 START_SECONDS = 90.0
 STOP_SECONDS = 15.0
-_QUIET = [
-    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-    "-Dorg.slf4j.simpleLogger.showDateTime=true",
-    "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
-]
-_PASSWORD = re.compile(r"[A-Za-z0-9._~-]{8,}")
 
 
 class Disk(Protocol):
@@ -53,19 +39,6 @@ class Disk(Protocol):
     def within(self) -> Sequence[str]:
         """What a program is started by that is to see this disk."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One node: its number from 1, and its ports on 127.0.0.1. `tls` takes clients with a certificate (0: not secured). `front`: the
-    port it tells clients of, where somebody stands between (0: nobody)."""
-
-    number: int
-    directory: str
-    clients: int
-    controllers: int
-    tls: int
-    front: int = 0
 
 
 class Cluster:
@@ -90,18 +63,24 @@ class Cluster:
             raise ValueError("a cluster has 1 node or 3")
         self.folder = folder.resolve()
         self.security = security or bool(users)
-        self.keys = Keys(self.folder)
-        self._count, self._given = nodes, dict(users or {})
-        self._fronted, self._data = fronted, disk.folder if disk else self.folder
+        data = disk.folder if disk else self.folder
+        self._layout = Layout(self.folder, data, nodes, users or {}, self.security, fronted)
+        self.keys = self._layout.keys
         self._within = list(disk.within) if disk else []
-        self._reserved: list[socket.socket] = []
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._log_read: dict[int, int] = {}
-        self.nodes: tuple[Node, ...] = ()
-        self.users: dict[str, str] = {}
-        self._id = ""
 
     # --- how clients reach it --------------------------------------------------------------------------------------
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Known once it was started."""
+        return self._layout.nodes
+
+    @property
+    def users(self) -> dict[str, str]:
+        """name: password. Known once it was started."""
+        return self._layout.users
 
     @property
     def bootstrap(self) -> str:
@@ -138,9 +117,9 @@ class Cluster:
         jars = fetch_jars()
         if shutil.which("java") is None:
             raise CannotStart(missing())
-        if not self._reserved:
-            self._make_or_read()
-            self._format(jars)
+        if not self._layout.held:
+            self._layout.hold()
+            self._layout.format(jars, self._within)
         for one in self.nodes:
             if (node is None or one.number == node) and not self.running(one.number):
                 self._start(one, jars)
@@ -206,142 +185,13 @@ class Cluster:
                 process.kill()
                 process.wait()
         self._processes.clear()
-        for held in self._reserved:
-            held.close()
-        self._reserved.clear()
-
-    # --- making ----------------------------------------------------------------------------------------------------
-
-    def _make_or_read(self) -> None:
-        file = self.folder / "cluster.json"
-        if not file.exists():
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._make(file)
-            return
-        told = json.loads(file.read_text("utf-8"))
-        self._id, self.users = told["id"], told["users"]
-        self.nodes = tuple(Node(**one) for one in told["nodes"])
-        if (len(self.nodes), bool(self.users)) != (self._count, self.security) or not (
-            self._given.items() <= self.users.items()
-        ):
-            raise CannotStart(f"{self.folder} holds another kind of Kafka cluster: give another folder or remove it")
-        for node in self.nodes:
-            for port in filter(None, (node.clients, node.controllers, node.tls, node.front)):
-                self._reserve(port)
-
-    def _make(self, file: Path) -> None:
-        if self.security:
-            self.users = {"admin": secrets.token_urlsafe(18), **self._given}
-            if odd := [name for name, password in self.users.items() if not _PASSWORD.fullmatch(password)]:
-                raise ValueError(f"passwords of Kafka users are eight or more of A-Z a-z 0-9 . _ ~ -: {odd}")
-            self.keys.make()
-        self._id = _kafka_uuid()
-        self.nodes = tuple(
-            Node(
-                number,
-                _kafka_uuid(),
-                self._reserve(0),
-                self._reserve(0),
-                tls=self._reserve(0) if self.security else 0,
-                front=self._reserve(0) if self._fronted else 0,
-            )
-            for number in range(1, self._count + 1)
-        )
-        for node in self.nodes:
-            self._properties(node).write_text(self._configured(node), "utf-8")
-        content = {"id": self._id, "nodes": [asdict(node) for node in self.nodes], "users": self.users}
-        write_private(file, json.dumps(content, indent=1).encode())
-
-    def _reserve(self, port: int) -> int:
-        """Keep a port of 127.0.0.1 (0: any that is free) by a socket that is bound and never listens: a node can listen there, while
-        the system gives the port to nobody else, not even for the while the node is down."""
-        held = socket.socket()
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            held.bind(("127.0.0.1", port))
-        except OSError as error:
-            held.close()
-            raise CannotStart(
-                f"127.0.0.1:{port}, a port of the Kafka cluster in {self.folder}, cannot be had ({error.strerror}): "
-                "end what holds it or remove the folder"
-            ) from error
-        self._reserved.append(held)
-        return int(held.getsockname()[1])
-
-    def _properties(self, node: Node) -> Path:
-        return self.folder / f"node{node.number}.properties"
-
-    def _configured(self, node: Node) -> str:
-        listeners = [f"{'SASL_SSL' if self.security else 'PLAINTEXT'}://127.0.0.1:{node.clients}"]
-        if self.security:
-            listeners.append(f"SSL://127.0.0.1:{node.tls}")
-        listeners.append(f"CONTROLLER://127.0.0.1:{node.controllers}")
-        known = {
-            "id": node.number,
-            "quorum": ",".join(f"127.0.0.1:{one.controllers}" for one in self.nodes),
-            "listeners": ",".join(listeners),
-            "between": "SSL" if self.security else "PLAINTEXT",
-            "data": self._data / f"node{node.number}",
-            "copies": self._count,
-            "session": 6000 if self._count == 3 else 2500,
-            "in_sync": 2 if self._count == 3 else 1,
-            "folder": self.folder,
-            "advertised": "",
-        }
-        if node.front:
-            known["advertised"] = "advertised.listeners=" + ",".join(
-                one.replace(f":{node.clients}", f":{node.front}") for one in listeners if "CONTROLLER" not in one
-            )
-        files = ["server.properties", "secured.properties"] if self.security else ["server.properties"]
-        return "".join(string.Template((RECIPE / name).read_text("utf-8")).substitute(known) for name in files)
-
-    def _format(self, jars: Path) -> None:
-        """Write cluster, voters and users into data folders that do not have them; all nodes at once."""
-        quorum = ["--standalone"]
-        if self._count > 1:
-            voters = ",".join(f"{one.number}@127.0.0.1:{one.controllers}:{one.directory}" for one in self.nodes)
-            quorum = ["--initial-controllers", voters]
-        for name, password in self.users.items():
-            quorum += ["--add-scram", f"SCRAM-SHA-512=[name={name},password={password}]"]
-        running = []
-        for node in self.nodes:
-            if self._formatted(node).exists():
-                continue
-            shutil.rmtree(self._data / f"node{node.number}", ignore_errors=True)
-            words = [
-                *self._within,
-                "java",
-                "-Xmx128m",
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
-                *_QUIET,
-                "-cp",
-                f"{jars}/*",
-            ]
-            words += ["kafka.tools.StorageTool", "format", "-t", self._id, "-c", str(self._properties(node)), *quorum]
-            process = subprocess.Popen(
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                preexec_fn=die_with_parent,
-            )
-            running.append((node, process))
-        for node, process in running:
-            said, _ = process.communicate()
-            if process.returncode:
-                raise CannotStart(f"Kafka node {node.number} could not be made: {said.strip()[-500:]}")
-            self._formatted(node).touch()
-
-    def _formatted(self, node: Node) -> Path:
-        return self.folder / f"node{node.number}.formatted"
+        self._layout.release()
 
     def _start(self, node: Node, jars: Path) -> None:
-        heap = "-Xmx384m" if self._count == 1 else "-Xmx320m"
-        words = [*self._within, "java", "-Xms96m", heap, "-XX:+UseSerialGC", *_QUIET]
+        heap = "-Xmx384m" if len(self.nodes) == 1 else "-Xmx320m"
+        words = [*self._within, "java", "-Xms96m", heap, "-XX:+UseSerialGC", *QUIET]
         words += ["-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info", "-cp", f"{jars}/*"]
-        words += ["kafka.Kafka", str(self._properties(node))]
+        words += ["kafka.Kafka", str(self._layout.properties(node))]
         log = self.log(node.number)
         with log.open("ab") as out:
             self._log_read[node.number] = out.seek(0, os.SEEK_END)
@@ -354,14 +204,6 @@ class Cluster:
                 cwd=self.folder,
                 preexec_fn=die_with_parent,
             )
-
-
-def _kafka_uuid() -> str:
-    """As Kafka writes them; none that begins with a dash, which its commands take for an option."""
-    while True:
-        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        if not text.startswith("-"):
-            return text
 
 
 def main() -> int:
