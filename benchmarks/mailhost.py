@@ -25,7 +25,8 @@ from typing import cast
 
 import uvloop
 
-from demo.post import Box, CannotStart, free_port, read_plan
+from demo.ports import free_port
+from demo.post_plan import Box, CannotStart, read_plan
 
 CONFIGURATION = """
 base_dir = {dir}/run

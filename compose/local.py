@@ -24,7 +24,7 @@ from pathlib import Path
 
 from compose.plan import HERE, Places, Service, read
 from demo.broker import Cluster
-from demo.post import free_port
+from demo.ports import free_port
 from hoso.process.embedded import EmbeddedServer
 
 PROGRAMS = {"prometheus": ("prometheus",), "alertmanager": ("prometheus-alertmanager", "alertmanager")}

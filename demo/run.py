@@ -29,7 +29,7 @@ from demo.keys import Authority
 from demo.outside import NOTICES, Producer, notices
 from demo.passing import Passing, until_ended
 from demo.people import People
-from demo.post import free_port
+from demo.ports import free_port
 from demo.preparing import TENANT, Preparing
 from demo.report import report, report_files, report_statements
 from demo.sheet import Beside, good_rows, needs_of

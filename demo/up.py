@@ -15,7 +15,7 @@ from pathlib import Path
 
 from app.house import House, house
 from demo.keys import Authority
-from demo.post import free_port
+from demo.ports import free_port
 from demo.run import TENANT, say
 from demo.world import World
 from hoso.runtime.failures import HosoError
