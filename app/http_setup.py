@@ -41,7 +41,8 @@ from app.probing import probe_mailbox, probe_profile
 from app.remote_signing import remote
 from app.story import attempts, story
 from hoso.settings import Settings
-from hoso.setup.registry import MailboxSettings, SetUp
+from hoso.setup.declarations import MailboxSettings
+from hoso.setup.registry import SetUp
 from hoso.store.vault import Vault
 from services.intake.gate import gate
 from services.intake.ports import Keys, Principal

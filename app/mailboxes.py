@@ -17,7 +17,7 @@ from hoso.runtime.ids import uuid7
 from hoso.runtime.kernel import Kernel
 from hoso.runtime.outgoing import Cause
 from hoso.settings import Settings
-from hoso.setup.registry import Mailbox
+from hoso.setup.declarations import Mailbox
 from services.mail_watcher.mailbox import Access
 from services.mail_watcher.oauth import BadGrant, Grant, OauthTokens, checked_url
 from services.mail_watcher.parser import DELIVERY_HEADERS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from app.words import text
 from hoso.domain.certificates import facts
 from hoso.settings import Settings
-from hoso.setup.registry import Mailbox, Profile
+from hoso.setup.declarations import Mailbox, Profile
 
 if TYPE_CHECKING:
     from app.house import House

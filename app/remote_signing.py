@@ -17,7 +17,8 @@ from hoso.domain.certificates import CertificateFacts, facts
 from hoso.process.ops_http import is_loopback, split_address
 from hoso.runtime.failures import HosoError, OutcomeUnknown, SettingsError, Transient
 from hoso.runtime.kernel import Kernel
-from hoso.setup.registry import Profile, SetUp
+from hoso.setup.declarations import Profile
+from hoso.setup.registry import SetUp
 from hoso.store.vault import Vault
 from services.signer.desk import Desk
 from services.signer.keys.misa_account import Account, checked_host

@@ -10,7 +10,7 @@ from base64 import b64decode
 from app.words import text
 from hoso.domain.certificates import facts
 from hoso.runtime.failures import HosoError
-from hoso.setup.registry import Profile
+from hoso.setup.declarations import Profile
 from services.signer.keys.pkcs11 import TokenPlace
 from services.signer.keys.port import UnusableKey
 

@@ -38,7 +38,7 @@ from demo.keys import Authority
 from demo.run import TENANT, upload
 from demo.world import World
 from hoso.domain.identifiers import tax_check_digit
-from hoso.setup.registry import MailboxSettings
+from hoso.setup.declarations import MailboxSettings
 
 HEADERS = ("Mã đơn vị", "Tên đơn vị", "MST", "Tỉnh/TP", "Địa chỉ", "Email", "Số điện thoại")
 MIXED = {

@@ -26,7 +26,7 @@ from app.house import house, key_ring
 from app.preparing import prepare
 from hoso.process.embedded import EmbeddedServer
 from hoso.settings import load
-from hoso.setup.registry import MailboxSettings
+from hoso.setup.declarations import MailboxSettings
 
 HEADERS = (
     "STT", "Mã đơn vị", "Mã chi nhánh", "Tên đơn vị *", "MST *", "Tỉnh/TP *", "Cơ quan BHXH", "Địa chỉ *", "Email *", "Nhập lại email",

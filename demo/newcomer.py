@@ -18,7 +18,7 @@ from app.house import House, house
 from demo.keys import Authority
 from hoso.runtime.failures import HosoError
 from hoso.settings import load
-from hoso.setup.registry import MailboxSettings
+from hoso.setup.declarations import MailboxSettings
 
 TENANT, ADDRESS, TAX_CODE = "demo", "bhxh@demo.example", "9001234568"
 BY = "compose"

@@ -16,7 +16,7 @@ from demo.sheet import Beside, Needs, contact_mode, way_of
 from demo.signing import Phone, Workstation, module
 from demo.world import World
 from hoso.runtime.ids import uuid7
-from hoso.setup.registry import MailboxSettings
+from hoso.setup.declarations import MailboxSettings
 from services.notifier.endpoints import Endpoints
 from services.signer.desk_agents import new_code
 

@@ -19,7 +19,7 @@ from demo.ports import free_port
 from demo.run import TENANT, say
 from demo.world import World
 from hoso.runtime.failures import HosoError
-from hoso.setup.registry import MailboxSettings
+from hoso.setup.declarations import MailboxSettings
 
 ADDRESS, TAX_CODE = "bhxh@demo.example", "9001234568"
 

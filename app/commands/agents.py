@@ -40,7 +40,7 @@ def new(
     async def job(own: House) -> tuple[str, str]:
         from datetime import timedelta
 
-        from hoso.setup.registry import NotSetUp, no_tenant
+        from hoso.setup.failures import NotSetUp, no_tenant
         from services.signer.desk_agents import new_code
 
         if not profile.strip():

@@ -101,7 +101,7 @@ def add(
     async def job(own: House) -> None:
         from app.mailboxes import consent_to_seal
         from hoso.runtime.failures import SettingsError
-        from hoso.setup.registry import MailboxSettings
+        from hoso.setup.declarations import MailboxSettings
         from services.mail_watcher.parser import DELIVERY_HEADERS
 
         _among("--tls", tls, ("implicit", "starttls", "none"))

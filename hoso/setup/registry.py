@@ -8,8 +8,6 @@ import json
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,84 +17,13 @@ from hoso.domain.certificates import CertificateFacts, facts, open_pkcs12
 from hoso.log.postgres import Bell, create_topics
 from hoso.runtime.failures import HosoError
 from hoso.runtime.ids import uuid7
+from hoso.setup.declarations import KeyHolder, Mailbox, MailboxSettings, Profile
+from hoso.setup.failures import NotSetUp, no_tenant
 from hoso.store.vault import Vault
 from schemas.topics import REQUESTS, topic_named
 
 SCOPES = ("submit", "read", "setup")
 _TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
-
-
-@dataclass(frozen=True, slots=True)
-class KeyHolder:
-    """Whom an API key stands for."""
-
-    tenant: str
-    actor: str
-    scopes: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class MailboxSettings:
-    """How a mailbox is read. The password, or the consent of XOAUTH2 (a JSON object), is sealed apart."""
-
-    host: str
-    port: int
-    user: str
-    tls: str = "implicit"
-    policy: str = "dkim"
-    authserv_id: str = ""
-    client: str = "aioimaplib"
-    folder: str = "INBOX"
-    auth: str = "password"
-    also: str = "auto"
-    delivery: str = ""
-    ca_file: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Mailbox:
-    """One mailbox of one tenant. `contact_mode`: `shared`; or every enrolment gets an address of its own, `own` by a plus
-    (a+x@d), `catch-all` where the whole domain ends in this mailbox (a.x@d)."""
-
-    id: UUID
-    tenant: str
-    address: str
-    contact_mode: str
-    settings: MailboxSettings
-    secret: UUID
-    """Where the password is sealed: another password, another reference."""
-    password: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """One signing profile. The private key (PKCS#8) is unsealed only by `with_key`; a PIN or password is never kept."""
-
-    id: UUID
-    tenant: str
-    name: str
-    backend: str
-    tax_codes: tuple[str, ...]
-    certificate: bytes = field(repr=False)
-    serial: str
-    not_after: datetime
-    key: bytes | None = field(default=None, repr=False)
-
-
-class NotSetUp(HosoError):
-    """What cannot be set up as asked; str() in English, `vi` in Vietnamese."""
-
-    def __init__(self, vi: str, en: str) -> None:
-        super().__init__(en)
-        self.vi = vi
-
-
-def no_tenant(tenant: str) -> NotSetUp:
-    """The error that says: there is no such tenant."""
-    return NotSetUp(
-        f"Không có khách hàng “{tenant}”; tạo bằng `hoso tenant add {tenant}`.",
-        f"there is no tenant '{tenant}'; make it with `hoso tenant add {tenant}`",
-    )
 
 
 class SetUp:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from hoso.domain.identifiers import BadValue, read_email
 from hoso.runtime.failures import HosoError
-from hoso.setup.registry import NotSetUp, no_tenant
+from hoso.setup.failures import NotSetUp, no_tenant
 from services.notifier.ports import Pool, Vault
 from services.notifier.signing import new_secret
 from services.notifier.words import Language

@@ -35,7 +35,7 @@ from demo.keys import Authority
 from demo.world import World
 from hoso.runtime.clock import parse_duration
 from hoso.runtime.failures import HosoError
-from hoso.setup.registry import MailboxSettings
+from hoso.setup.declarations import MailboxSettings
 from tests.chaos.sheets import Tenant
 
 AWAY = (

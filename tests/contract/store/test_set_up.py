@@ -19,7 +19,8 @@ from cryptography.x509.oid import NameOID
 
 from hoso.runtime.failures import HosoError
 from hoso.runtime.ids import uuid7
-from hoso.setup.registry import MailboxSettings, SetUp
+from hoso.setup.declarations import MailboxSettings
+from hoso.setup.registry import SetUp
 from hoso.store.postgres import Database
 from hoso.store.vault import Erased, KeyRing, Vault
 from tests.support.waiting import eventually

@@ -21,7 +21,8 @@ from hoso.runtime.ids import uuid7
 from hoso.runtime.kernel import Kernel
 from hoso.runtime.outgoing import Cause, Source, write
 from hoso.runtime.steps import Tell
-from hoso.setup.registry import MailboxSettings, SetUp
+from hoso.setup.declarations import MailboxSettings
+from hoso.setup.registry import SetUp
 from hoso.setup.units import PostgresUnitRegistry
 from hoso.store.postgres import Database
 from hoso.store.vault import KeyRing, Vault

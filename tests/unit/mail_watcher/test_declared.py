@@ -13,7 +13,7 @@ import pytest
 from app.mailboxes import Declared
 from hoso.runtime.failures import HosoError
 from hoso.settings import Settings
-from hoso.setup.registry import Mailbox, MailboxSettings
+from hoso.setup.declarations import Mailbox, MailboxSettings
 
 pytestmark = pytest.mark.asyncio
 
