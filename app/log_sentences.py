@@ -14,8 +14,12 @@ LOG_SENTENCES: dict[str, tuple[str, str]] = {
     "lag.relay": ("Chưa chuyển lên Kafka (hoso.relay)", "Not yet brought to Kafka (hoso.relay)"),
     "lag.stopped": ("Bị giữ, thư chết", "Held, dead letters"),
     "lag.away": (
-        "Kafka không trả lời: số liệu của các nhóm chỉ gồm những gì cơ sở dữ liệu này biết",
-        "Kafka does not answer: what is told of the groups is only what this database knows",
+        "Kafka, hoặc một phần của nó, không trả lời: ở đó số liệu chỉ gồm những gì cơ sở dữ liệu này biết",
+        "Kafka, or a part of it, does not answer: what is told there is only what this database knows",
+    ),
+    "log.relay-runs": (
+        "Relay đang chạy trên cơ sở dữ liệu này: nhật ký của nó ở Kafka. Đặt HOSO_LOG như các dịch vụ, hoặc dừng relay và các dịch vụ nếu muốn quay về PostgreSQL",
+        "A relay runs on this database: its log is in Kafka. Set HOSO_LOG as the services have it; to go back to PostgreSQL end the relay and the services first",
     ),
     "lag.state.ok": ("bình thường", "ok"),
     "lag.state.never-read": ("chưa từng đọc", "never read"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.switching import back_to_postgres
+from app.switching import back_to_postgres, onto_kafka
 from hoso.log.postgres import create_days, create_topics
 from hoso.runtime.clock import Setting, WorldClock
 from hoso.settings import Settings
@@ -12,7 +12,7 @@ from schemas.topics import TOPICS
 
 
 async def prepare(settings: Settings, url: str) -> list[str]:
-    """Migrate and make the topics; what `hoso migrate` and `hoso up` do before anything starts."""
+    """Migrate and make the topics; what `hoso migrate` and `hoso up` do before anything starts. Raises HosoError."""
     for other in {settings.vault_database, settings.registry_database, settings.clock_database} - {"", url}:
         own = await Database.open(other, name="hoso-migrate", size=1, quick=1)
         async with own.pool.acquire() as tx, tx.transaction():
@@ -25,8 +25,7 @@ async def prepare(settings: Settings, url: str) -> list[str]:
             await create_topics(tx, TOPICS)
             history = [Setting(*row) for row in await tx.fetch("select anchor, base, rate from log.clock order by n")]
             await create_days(tx, WorldClock(history).now())
-            if not settings.on_kafka:
-                await back_to_postgres(tx)
+            await (onto_kafka(tx) if settings.on_kafka else back_to_postgres(tx))
         if settings.on_kafka:
             from app.kafka import make_topics
 

@@ -49,6 +49,10 @@ TOPIC_SENTENCES: dict[str, tuple[str, str]] = {
         "{topic}/{part}: nhóm {group} chưa thấy các sự kiện {off}–{last}, và hộp gửi không còn giữ chúng: nhóm sẽ dừng ở đó.",
         "{topic}/{part}: group {group} has not seen the events {off}–{last}, and the outbox no longer holds them: it will stop there.",
     ),
+    "topic.requests-again": (
+        "{topic} là chủ đề yêu cầu: gửi lại tất cả thì yêu cầu đã xử lý sẽ được xét lần nữa. Chỉ rõ từ đâu: --from-offset",
+        "{topic} holds requests: sent again as a whole, those that were decided would be decided once more. Name the first to send: --from-offset",
+    ),
     "topic.from": (
         "cho biết gửi lại từ đâu: --all, hoặc --from-offset SỐ",
         "say from where: --all, or --from-offset NUMBER",

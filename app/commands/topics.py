@@ -270,6 +270,8 @@ def resend(
         known = topic_named(topic)
     except KeyError as error:
         raise typer.BadParameter(text("topic.unknown", topic=topic)) from error
+    if known.strangers and all_:
+        raise typer.BadParameter(text("topic.requests-again", topic=topic))
 
     async def job(own: House) -> tuple[list[Any], list[Any]]:
         from app.edge import announce

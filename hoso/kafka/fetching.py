@@ -112,7 +112,8 @@ class Fetching(ConsumerRebalanceListener):  # type: ignore[misc]
             await connected(start, self._broker)
         except (TopicAuthorizationFailedError, GroupAuthorizationFailedError) as error:
             raise refused(error, self._group) from error
-        self._tasks = [asyncio.create_task(self._fetch()), asyncio.create_task(self._look_after())]
+        jobs = (self._fetch(), self._look_after(), self._look_behind())
+        self._tasks = [asyncio.create_task(job) for job in jobs]
 
     async def joined(self) -> bool:
         """Whether there is a reader; makes one beside the loop that asks, which may end while no broker answers."""
@@ -301,18 +302,25 @@ class Fetching(ConsumerRebalanceListener):  # type: ignore[misc]
     # --- beside the reading -----------------------------------------------------------------------------------------
 
     async def _look_after(self) -> None:
-        """Tell Kafka what was read; ask again for partitions that did not answer; see whether the end of a topic was lost."""
+        """Tell Kafka what was read, and ask again for partitions that did not answer."""
         assert self._consumer is not None
-        looked = time.monotonic()
         while True:
             await asyncio.sleep(COMMIT_S)
             await self.told.tell(self._consumer)
             try:
                 if self._waiting:
                     await self._seek(self._waiting & self._consumer.assignment())
-                if time.monotonic() - looked >= TAILS_S:
-                    looked = time.monotonic()
-                    await self.look_for_tails()
+            except (KafkaError, TimeoutError, *LOST):
+                continue
+            except Exception as error:
+                self._fail(error)
+
+    async def _look_behind(self) -> None:
+        """See whether the end of a topic was lost."""
+        while True:
+            await asyncio.sleep(TAILS_S)
+            try:
+                await self.look_for_tails()
             except (KafkaError, TimeoutError, *LOST):
                 continue
             except Exception as error:
@@ -320,17 +328,19 @@ class Fetching(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def look_for_tails(self) -> None:
         """Note a gap where everything was read that Kafka has, and the relay of this database had brought more: a topic that
-        was made anew, or lost its end. What others brought cannot be known here."""
+        was made anew, or lost its end. What others brought cannot be known here, and where strangers write nothing is noted."""
         assert self._consumer is not None
-        sent = await self._positions.relayed(list(self.places))  # before Kafka is asked: it has acknowledged this much
-        ends = await self._consumer.end_offsets([TopicPartition(*key) for key in sent])
-        for part, end in ends.items():
+        own = [key for key in self.places if not self.sieve.strange(key[0])]
+        sent = await self._positions.relayed(own)  # before Kafka is asked: it has acknowledged this much
+        if not sent:
+            return
+        for part, (_, end) in (await bounds(self._consumer, [TopicPartition(*key) for key in sent])).items():
             key = (part.topic, part.partition)
             place = self.places.get(key)
             busy = self.in_hand or part in self._fetched or key in self.passed
             if place is None or busy or place.next < end or place.expected >= sent[key]:
                 continue
-            place.gaps[self.sieve.source] = lost_tail(key, place, sent[key], self.sieve)
+            place.gaps.setdefault(self.sieve.source, lost_tail(key, place, sent[key], self.sieve))
             self._wake()
 
     async def close(self) -> None:

@@ -11,13 +11,15 @@ import asyncio
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from hoso.kafka.client import bounds
 from hoso.kafka.connection import Broker, quiet
-from hoso.process.lag import MISSING, NEVER_READ, OK, TRUNCATED, Behind, LogAway, Place
+from hoso.kafka.unreadable import FAILURES
+from hoso.process.lag import MISSING, NEVER_READ, OK, TRUNCATED, UNKNOWN, Behind, LogAway, Place
 
 PATIENCE_S = 5.0
 """One look takes no longer."""
@@ -31,15 +33,19 @@ class KafkaEnds:
     def __init__(self, broker: Broker, *, patience: float = PATIENCE_S) -> None:
         self._broker = broker
         self._patience = patience
+        self.answers = True
         self._client: AIOKafkaConsumer | None = None
         self._looking = asyncio.Lock()
 
     async def behind(self, places: Sequence[Place]) -> Sequence[Behind]:
         """For each place, what lies before it. Raises hoso.process.lag.LogAway."""
         async with self._looking:
+            self.answers = False
             try:
                 async with asyncio.timeout(self._patience):
-                    return await self._look(places)
+                    found = await self._look(places)
+                self.answers = True
+                return found
             except (KafkaError, OSError, TimeoutError) as error:
                 await self._drop()
                 raise LogAway(f"{','.join(self._broker.servers)}: {error!r}") from error
@@ -76,49 +82,78 @@ class KafkaEnds:
 
     async def _look(self, places: Sequence[Place]) -> list[Behind]:
         client = await self._connected()
-        there = await client.topics()
-        parts = sorted({TopicPartition(p.topic, p.part) for p in places if p.topic in there})
-        if not parts:
-            return [Behind(0, 0.0, MISSING) for _ in places]
-        begins, ends = await client.beginning_offsets(parts), await client.end_offsets(parts)
-        wanted: dict[TopicPartition, set[int]] = defaultdict(set)
-        for place in places:
-            part = TopicPartition(place.topic, place.part)
-            if part in ends and (at := max(place.offset or 0, begins[part])) < ends[part]:
-                wanted[part].add(at)
-        stamps = await _stamps(client, wanted)
+        cluster = await client._client.fetch_all_metadata()
+        wanted = {TopicPartition(p.topic, p.part) for p in places}
+        there = sorted(part for part in wanted if part.partition in (cluster.partitions_for_topic(part.topic) or ()))
+        known = await bounds(client, there) if there else {}
+        stamps = await _stamps(client, _next_of(places, known))
         now = time.time()
-        found = []
-        for place in places:
-            part = TopicPartition(place.topic, place.part)
-            if part not in ends:
-                found.append(Behind(0, 0.0, MISSING))
-                continue
-            at = max(place.offset or 0, begins[part])
-            state = NEVER_READ if place.offset is None else TRUNCATED if place.offset < begins[part] else OK
-            age = now - stamps[part, at] if (part, at) in stamps else 0.0
-            found.append(Behind(max(0, ends[part] - at), max(0.0, age), state))
-        return found
+        return [_behind(place, set(there), known, stamps, now) for place in places]
+
+
+def _behind(
+    place: Place,
+    there: set[TopicPartition],
+    known: Mapping[TopicPartition, tuple[int, int]],
+    stamps: Mapping[tuple[TopicPartition, int], float],
+    now: float,
+) -> Behind:
+    part = TopicPartition(place.topic, place.part)
+    if part not in known:
+        return Behind(0, 0.0, UNKNOWN if part in there else MISSING)
+    begin, end = known[part]
+    at = max(place.offset or 0, begin)
+    state = NEVER_READ if place.offset is None else TRUNCATED if place.offset < begin else OK
+    age = now - stamps[part, at] if (part, at) in stamps else 0.0
+    return Behind(max(0, end - at), max(0.0, age), state)
+
+
+def _next_of(
+    places: Sequence[Place], known: Mapping[TopicPartition, tuple[int, int]]
+) -> dict[TopicPartition, set[int]]:
+    """The offsets that have to be read next, of partitions that have more."""
+    wanted: dict[TopicPartition, set[int]] = defaultdict(set)
+    for place in places:
+        part = TopicPartition(place.topic, place.part)
+        begin, end = known.get(part, (0, 0))
+        if (at := max(place.offset or 0, begin)) < end:
+            wanted[part].add(at)
+    return wanted
 
 
 async def _stamps(
     client: AIOKafkaConsumer, wanted: dict[TopicPartition, set[int]]
 ) -> dict[tuple[TopicPartition, int], float]:
-    """When the records were written, in seconds since 1970. One round reads one offset of each partition."""
+    """When the records were written, in seconds since 1970. One round reads one offset of each partition. What the client cannot
+    read (strangers write such things) has no age: its partition is left out, the others are asked each alone."""
     stamps: dict[tuple[TopicPartition, int], float] = {}
     for round_ in _rounds(wanted):
-        client.assign(list(round_))
-        for part, at in round_.items():
-            client.seek(part, at)
-        left, until = set(round_), time.monotonic() + ROUND_S
-        while left and time.monotonic() < until:
-            for part, records in (await client.getmany(timeout_ms=200)).items():
-                if part in left:
-                    left.discard(part)
-                    stamps[part, round_[part]] = records[0].timestamp / 1000
-                    client.pause(part)
+        try:
+            await _read(client, round_, stamps)
+        except FAILURES:
+            for part, at in round_.items():
+                if (part, at) not in stamps:
+                    with contextlib.suppress(*FAILURES):
+                        await _read(client, {part: at}, stamps)
     client.unsubscribe()
     return stamps
+
+
+async def _read(
+    client: AIOKafkaConsumer,
+    round_: Mapping[TopicPartition, int],
+    stamps: dict[tuple[TopicPartition, int], float],
+) -> None:
+    client.assign(list(round_))
+    for part, at in round_.items():
+        client.seek(part, at)
+    left, until = set(round_), time.monotonic() + ROUND_S
+    while left and time.monotonic() < until:
+        for part, records in (await client.getmany(*left, timeout_ms=200)).items():
+            if part in left:
+                left.discard(part)
+                stamps[part, round_[part]] = records[0].timestamp / 1000
+                client.pause(part)
 
 
 def _rounds(wanted: dict[TopicPartition, set[int]]) -> Iterable[dict[TopicPartition, int]]:

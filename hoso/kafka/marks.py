@@ -97,11 +97,15 @@ class Sieve:
     environment: Environment
     now: Callable[[], datetime]
 
+    def strange(self, topic: str) -> bool:
+        """Whether strangers write to a topic."""
+        return topic.startswith(tuple(self.patterns))
+
     def sift(self, key: Partition, place: Place, found: Sequence[Any]) -> Taken:
         """The new ones among `found`; puts `place.next` behind all of them, and notes gaps in `place.gaps`."""
         taken = Taken([], {})
         marks: dict[str, Mark] = {}
-        foreign = key[0].startswith(tuple(self.patterns))
+        foreign = self.strange(key[0])
         for one in found:
             if one.offset < place.next:
                 continue
@@ -164,7 +168,8 @@ def lost_tail(key: Partition, place: Place, sent: int, sieve: Sieve) -> Gap:
     """The gap at the end of a partition that has less than the relay brought there, up to `sent`."""
     words = (
         f"{key[0]}/{key[1]}: {sieve.group} has to read {place.expected} of {sieve.source}, Kafka ends before it although the relay "
-        f"brought everything up to {sent}: the topic was made anew or has lost its end; `hoso topics resend` fills it from the outbox"
+        f"brought everything up to {sent}: the topic was made anew, has lost its end, or what was never read has expired; "
+        "`hoso topics resend` fills it from the outbox"
     )
     return Gap(place.next, words)
 
@@ -177,7 +182,7 @@ def placed(key: Partition, known: Known, begin: int, end: int, sieve: Sieve) -> 
     tell what of it is new.
     """
     at = known.kafka
-    foreign = key[0].startswith(tuple(sieve.patterns))
+    foreign = sieve.strange(key[0])
     if at is not None and at < begin and not foreign:
         raise GapFound(
             f"{key[0]}/{key[1]}: {sieve.group} has to read {at}, Kafka has dropped everything before {begin}"

@@ -67,9 +67,9 @@ class Relay:
         self._source = ""
         self._positions: dict[Partition, tuple[int, datetime]] = {}
         self._epochs: dict[Partition, list[tuple[int, int]]] = {}
-        self._there: set[str] = set()
+        self._there: set[Partition] = set()
         self._missed: dict[str, float] = {}
-        """Topics that Kafka does not have: when that was said last."""
+        """Topics that Kafka does not have, or not all of: when that was said last."""
 
     async def run(self) -> None:
         """Until drained. Raises CannotSend, GapFound and HosoError."""
@@ -169,21 +169,26 @@ class Relay:
         await self._look_for_topics()
 
     async def _look_for_topics(self) -> None:
-        """A topic that Kafka does not have waits, and says so once a minute; the others go on."""
-        wanted = {topic for topic, _ in self._positions}
+        """A topic or partition that Kafka does not have waits, and says so once a minute; the others go on."""
+        wanted = set(self._positions)
         if wanted <= self._there:
             return
         assert self._producer is not None
         with contextlib.suppress(KafkaError):
-            self._there = set((await self._producer.client.fetch_all_metadata()).topics())
-        for topic in sorted(wanted - self._there):
+            cluster = await self._producer.client.fetch_all_metadata()
+            self._there = {(t, part) for t in cluster.topics() for part in cluster.partitions_for_topic(t) or ()}
+        for topic in sorted({topic for topic, _ in wanted - self._there}):
             if time.monotonic() - self._missed.get(topic, -MISSED_S) >= MISSED_S:
                 self._missed[topic] = time.monotonic()
-                log.error("Kafka has no such topic; its events wait: run `hoso topics apply`", extra={"topic": topic})
+                parts = sorted(part for name, part in wanted - self._there if name == topic)
+                log.error(
+                    "Kafka has no such topic or not all of its partitions; their events wait: run `hoso topics apply`",
+                    extra={"topic": topic, "parts": parts},
+                )
 
     async def turn(self) -> int:
         """Send what is there; how many records were acknowledged and passed."""
-        keys = sorted(key for key in self._positions if key[0] in self._there)
+        keys = sorted(self._there & self._positions.keys())
         async with self._db.quick.acquire() as db:
             rows = await db.fetch(
                 READ,
@@ -234,7 +239,7 @@ class Relay:
             raise CannotSend(
                 f"Kafka has acknowledged nothing for {6 * self._patience:.0f} s; the relay ends and goes on from its position"
             ) from error
-        except AssertionError as error:
+        except AssertionError as error:  # it was there when Kafka was asked last
             raise CannotSend("a topic has fewer partitions in Kafka than here: see `hoso topics diff`") from error
         except KafkaError as error:
             raise CannotSend(_said(error)) from error

@@ -15,7 +15,6 @@ from hoso.process.lag import (
     NEVER_READ,
     RELAY,
     TRUNCATED,
-    UNKNOWN,
     Ends,
     lag_by_partition,
     lanes,
@@ -105,4 +104,4 @@ class Gauges:
                 if ends is not None:
                     self.unpublished.labels(row["group"]).set(row["unpublished"])
             if ends is not None:
-                self.kafka.set(0 if any(row["state"] == UNKNOWN for row in lag) else 1)
+                self.kafka.set(int(ends.answers))

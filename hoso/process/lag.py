@@ -7,8 +7,9 @@ state       ok, or one of:
   never-read  the group has no position there, although it reads others: nobody works on it
   truncated   records are gone that this group never read: the log begins behind its position, or Kafka ends before what
               the relay of this database has brought there
-  missing     Kafka has no such topic (or does not show it to us)
-  unknown     Kafka does not answer: what is told comes from PostgreSQL and knows nothing of records of others
+  missing     Kafka has no such topic or partition (or does not show it to us)
+  unknown     Kafka does not answer, or nobody leads the partition. Where all are unknown, what is told comes from PostgreSQL
+              and knows nothing of records of others
 
 With Kafka lag has two halves: what the relay has not brought to Kafka (group `hoso.relay`), and what lies in Kafka and was
 not handled. Without the first a dead relay looks like an idle system.
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 RELAY = "hoso.relay"
 OK, NEVER_READ, TRUNCATED, MISSING, UNKNOWN = "ok", "never-read", "truncated", "missing", "unknown"
+_STRANGERS = REQUESTS.name.removesuffix("<tenant>")
 _WORST = (OK, NEVER_READ, UNKNOWN, MISSING, TRUNCATED)
 
 
@@ -52,6 +54,9 @@ class Behind(NamedTuple):
 
 class Ends(Protocol):
     """What Kafka can tell of lag; PostgreSQL cannot know the records of others."""
+
+    answers: bool
+    """Whether Kafka answered when it was asked last."""
 
     async def behind(self, places: Sequence[Place]) -> Sequence[Behind]:
         """For each place. Raises LogAway."""
@@ -121,8 +126,9 @@ async def _by_kafka(db: Any, groups: Sequence[str] | None, ends: Ends) -> list[d
     for r, behind in zip(rows, told, strict=True):
         if behind.state == NEVER_READ and r["joined"] and not behind.records:
             behind = behind._replace(state=OK)  # it belongs to somebody, and nothing was ever in it
-        if behind.state == OK and not behind.records and r["joined"] and (r["unseen"] or 0) > 0:
-            behind = Behind(r["unseen"], r["commit_age"] or 0.0, TRUNCATED)
+        unseen = 0 if r["topic"].startswith(_STRANGERS) else r["unseen"] or 0  # there nobody notes what came from where
+        if behind.state == OK and not behind.records and r["joined"] and unseen > 0:
+            behind = Behind(unseen, r["commit_age"] or 0.0, TRUNCATED)
         found.append(_row(r, behind))
     return found
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hmac
 import ipaddress
+import logging
 import os
 import time
 from collections.abc import Awaitable, Callable
@@ -17,6 +17,8 @@ from hoso.process.lag import Ends
 from hoso.runtime.consumer import LOST
 from hoso.runtime.failures import SettingsError
 from hoso.runtime.kernel import Kernel
+
+log = logging.getLogger(__name__)
 
 STALE_S = 15.0
 
@@ -72,8 +74,12 @@ async def serve(kernel: Kernel, address: str, token: str, ends: Ends | None = No
         )
 
     async def metrics(_request: web.Request) -> web.Response:
-        with contextlib.suppress(*LOST):
+        try:
             await gauges.measure(kernel, ends)
+        except LOST:
+            pass
+        except Exception:  # the process's own numbers are told all the same
+            log.exception("lag and what waits could not be measured")
         return web.Response(
             body=generate_latest(kernel.metrics.registry),
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},

@@ -6,10 +6,14 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from app.preparing import prepare
+from app.switching import onto_kafka
 from app.world import world_clock
 from hoso.log.port import Entry
 from hoso.log.postgres import PostgresLog, append, create_topics, trim
+from hoso.runtime.failures import HosoError
 from hoso.settings import load
 from hoso.store.postgres import Database
 from schemas.topics import topic_named
@@ -50,6 +54,50 @@ async def test_requests_are_read_on_behind_what_the_relay_has_sent(db: Database)
         assert await stands(db, "hoso.ops", REQUESTS) == (1, None, True)
     log = PostgresLog(db.pool, INTAKE, [topic_named(REQUESTS)], uuid4())
     assert [record.body for record in await log.read(10)] == [b"four"]
+
+
+async def onto(db: Database) -> None:
+    async with db.pool.acquire() as tx, tx.transaction():
+        await onto_kafka(tx)
+
+
+async def test_requests_that_were_read_are_not_read_again_on_kafka(db: Database) -> None:
+    await said(db, REQUESTS, "one", "two", "three", "four")
+    await position(db, INTAKE, REQUESTS, 2, off=3)
+    for _ in range(2):
+        await onto(db)
+        assert await stands(db, RELAY, REQUESTS) == (3, None, True), "only what was not read is sent"
+        assert await stands(db, INTAKE, REQUESTS) == (3, None, True)
+
+
+async def test_there_and_back_requests_are_read_on_in_kafka_where_they_were_left(db: Database) -> None:
+    await said(db, REQUESTS, "one", "two", "three", "four")
+    await said(db, INTERNAL, "one")
+    await position(db, INTAKE, REQUESTS, 2, off=0, kafka=70)
+    await position(db, INTAKE, INTERNAL, 2, off=1, kafka=1)
+    await position(db, RELAY, REQUESTS, 2, off=3)
+    for _ in range(2):
+        await prepare(load(environment="test"), db.url)
+    assert await stands(db, INTAKE, REQUESTS) == (3, None, True)
+    await db.pool.execute("update log.position set off = 4 where topic = $1", REQUESTS)  # read here meanwhile
+    for _ in range(2):
+        await onto(db)
+        assert await stands(db, INTAKE, REQUESTS) == (4, 70, True)
+        assert await stands(db, INTAKE, INTERNAL) == (1, None, True), "marks tell what of it is new"
+        assert await stands(db, RELAY, REQUESTS) == (4, None, True)
+    assert await db.pool.fetchval("select count(*) from log.mark") == 0
+
+
+async def test_a_shell_without_the_setting_does_not_take_a_running_log_away(db: Database) -> None:
+    await position(db, INTAKE, INTERNAL, 2, off=1, kafka=1)
+    relay = await db.connect()
+    try:
+        await relay.fetchval("select pg_advisory_lock(hashtext('hoso.relay'))")
+        with pytest.raises(HosoError, match="HOSO_LOG"):
+            await prepare(load(environment="test"), db.url)
+    finally:
+        await relay.close()
+    assert await stands(db, INTAKE, INTERNAL) == (1, 1, True)
 
 
 async def test_what_a_relay_that_is_gone_has_not_read_keeps_no_day(db: Database) -> None:
