@@ -193,9 +193,12 @@ async def _verified(data: Path) -> None:
 
 
 def without_password(url: str) -> tuple[str, str]:
-    """The URL as others on this machine may see it, and its password."""
+    """The URL as others on this machine may see it, and its password. Raises HosoError where the key's password stands in it: libpq
+    takes that from nowhere else."""
     parts = urlsplit(url)
     query = parse_qsl(parts.query, keep_blank_values=True)
+    if any(name == "sslpassword" for name, _ in query):
+        raise HosoError(text("backup.sslpassword"))
     password = unquote(parts.password or "") or next((value for name, value in query if name == "password"), "")
     user, at, host = parts.netloc.rpartition("@")
     rest = urlencode([pair for pair in query if pair[0] != "password"], safe="/")

@@ -27,6 +27,10 @@ BACKUP_SENTENCES: dict[str, tuple[str, str]] = {
         "pg_basebackup ở đây là bản {own}, máy chủ là bản {server}: cài chương trình PostgreSQL bản {server} trở lên",
         "pg_basebackup here is release {own}, the server is {server}: install PostgreSQL's programs of release {server} or later",
     ),
+    "backup.sslpassword": (
+        "HOSO_DATABASE chứa sslpassword, mà pg_basebackup sẽ để lộ trong danh sách tiến trình: dùng khóa không mật khẩu (quyền 0600)",
+        "HOSO_DATABASE holds sslpassword, and pg_basebackup would show it in the list of processes: use a key without one (mode 0600)",
+    ),
     "backup.room": (
         "{folder} chỉ còn trống {free} MiB, bản sao lưu cần {needed} MiB",
         "only {free} MiB are free for {folder}, the backup needs {needed} MiB",

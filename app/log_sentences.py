@@ -8,6 +8,7 @@ LOG_SENTENCES: dict[str, tuple[str, str]] = {
     "col.dead": ("Thư chết", "Dead letters"),
     "col.unpublished": ("Chưa lên Kafka", "Not yet in Kafka"),
     "col.redrives": ("Đã đưa lại (lần)", "Redriven (times)"),
+    "col.settled_at": ("Đã xử lý lúc", "Settled at"),
     "col.redriven_at": ("Đưa lại lúc", "Redriven at"),
     "col.failed_at": ("Hỏng lúc", "Failed at"),
     "lag.groups": ("Các nhóm", "Groups"),
@@ -52,6 +53,8 @@ LOG_SENTENCES: dict[str, tuple[str, str]] = {
         "{id} ({topic}): would be redriven ({reason}: {error}).",
     ),
     "dead.refused": ("{id} ({topic}): không đưa lại: {why}.", "{id} ({topic}): not redriven: {why}."),
+    "dead.settled": ("{id}: đã ghi là xử lý xong.", "{id}: settled."),
+    "dead.would-settle": ("{id}: sẽ được ghi là xử lý xong.", "{id} would be settled."),
     "dead.worn": (
         "đã đưa lại {most} lần mà vẫn hỏng; hãy sửa nguyên nhân và gửi yêu cầu mới",
         "it was redriven {most} times and failed again; mend the cause and have a new request sent",

@@ -1,4 +1,4 @@
-"""Putting dead letters back onto the log: each as an event with a new id, so that nobody drops it as seen.
+"""Putting dead letters back onto the log: each as an event with a new id, so that nobody drops it as seen. Or settling them.
 
 A letter that went back and failed again is another row with the same history: it is known by what stays the same about it
 (`app.stopped.likeness`, kept in log.redrive), so it counts on, and after MOST_REDRIVES times it is refused.
@@ -109,6 +109,26 @@ async def _redrive(tx: Any, id_: UUID, actor: str, again: bool) -> Redriven | No
     )
     await append(tx, [entry], (await world_clock(tx)).now())
     return Redriven(id_, letter["topic"], entry.id, times + 1)
+
+
+async def settle(pool: Any, letters: Sequence[UUID], actor: str, why: str) -> list[UUID]:
+    """Nobody has to look at these any more; they stay. Returns those that nobody had settled or redriven."""
+    async with pool.acquire() as tx, tx.transaction():
+        rows = await tx.fetch(
+            "update log.dead set settled_at = now() where id = any($1) and coalesce(redriven_at, settled_at) is null "
+            'returning id, topic, grp as "group", reason',
+            list(letters),
+        )
+        for row in rows:
+            told = {
+                "letter": row["id"],
+                "topic": row["topic"],
+                "group": row["group"],
+                "reason": row["reason"],
+                "why": why,
+            }
+            await audit(tx, actor, tenant_of(row["topic"]) or None, "dead-letters.settle", **told)
+    return [row["id"] for row in rows]
 
 
 def entry_of(letter: UUID, topic: str, body: bytes, partitions: int) -> Entry:

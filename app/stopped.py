@@ -79,22 +79,20 @@ async def held_events(db: Any, unit: UUID, group: str | None) -> list[dict[str, 
 
 _DEAD = """
 select d.id, d.grp as "group", d.topic, d.part as partition, d.off as "offset", d.reason, d.error, d.at, d.failed_at, d.redriven_at,
-  d.published_at, case when $8 then d.body end as body
+  d.settled_at, d.published_at, case when $8 then d.body end as body
 from log.dead d
 where ($1::uuid is null or d.id = $1) and ($2::text is null or d.reason = $2) and ($3::text is null or d.grp = $3)
   and ($4::text is null or d.topic = $4) and ($5::timestamptz is null or d.failed_at >= $5)
-  and ($6::timestamptz is null or d.failed_at < $6) and ($7 or d.redriven_at is null)
+  and ($6::timestamptz is null or d.failed_at < $6) and ($7 or coalesce(d.redriven_at, d.settled_at) is null)
 order by d.failed_at desc, d.id desc
 """
 
 
-async def dead(
-    db: Any, chosen: Filter = ALL, *, limit: int | None = None, redriven: bool = True
-) -> list[dict[str, Any]]:
-    """Records nobody could read, the newest first. `redriven`: also those that went back onto the log already."""
+async def dead(db: Any, chosen: Filter = ALL, *, limit: int | None = None, done: bool = True) -> list[dict[str, Any]]:
+    """Records nobody could read, the newest first. `done`: also those that went back onto the log or were settled."""
     times = await _all_redrives(db)
     given = (chosen.reason, chosen.group, chosen.topic, chosen.since, chosen.before)
-    rows = await db.fetch(_DEAD, None, *given, redriven, bool(times))
+    rows = await db.fetch(_DEAD, None, *given, done, bool(times))
     found = [{**row, "tenant": tenant_of(row["topic"])} for row in rows]
     found = [row for row in found if chosen.fits(row, row["failed_at"])][:limit]
     for row in found:

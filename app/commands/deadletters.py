@@ -28,7 +28,7 @@ def list_dead(
     tenant: Tenant = None,
     since: Since = None,
     before: Before = None,
-    redriven: Annotated[bool, typer.Option("--redriven", help="Those already redriven too.")] = False,
+    done: Annotated[bool, typer.Option("--all", help="Those already redriven or settled too.")] = False,
     json_: Json = False,
 ) -> None:
     """Dead letters, the newest first. Exit 1 when there is none.
@@ -42,10 +42,10 @@ def list_dead(
     async def job(db: Any, _: Settings) -> list[dict[str, Any]]:
         from app import stopped
 
-        return await stopped.dead(db, chosen, limit=limit, redriven=redriven)
+        return await stopped.dead(db, chosen, limit=limit, done=done)
 
     columns = ("id", "failed_at", "group", "topic", "partition", "offset", "reason", "error", "redrives")
-    listed(reading(job), (*columns, "redriven_at") if redriven else columns, json_)
+    listed(reading(job), (*columns, "redriven_at", "settled_at") if done else columns, json_)
 
 
 @dead.command("show")
@@ -114,7 +114,7 @@ def redrive_dead(
 
         async with own.db.pool.acquire() as db:
             if letter is None:
-                rows = list(reversed(await stopped.dead(db, chosen, redriven=False)))
+                rows = list(reversed(await stopped.dead(db, chosen, done=False)))
             else:
                 one = await stopped.dead_letter(db, letter)
                 rows = [] if one is None else [{name: one[name] for name in one if name != "body"}]
@@ -146,4 +146,55 @@ def redrive_dead(
     if not (rows if dry_run else gone):
         if not rows:
             warn(text("nothing"))
+        negative()
+
+
+@dead.command("settle")
+def settle_dead(
+    id_: Annotated[
+        str | None,
+        typer.Argument(metavar="[ID]", help="From hoso dead-letters list; or choose with the options."),
+    ] = None,
+    why: Annotated[str, typer.Option("--why", help="What was done about it; kept in the audit.")] = "",
+    reason: Reason = None,
+    group: Group = None,
+    topic: Topic = None,
+    tenant: Tenant = None,
+    since: Since = None,
+    before: Before = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be settled.")] = False,
+    actor: Actor = "",
+    json_: Json = False,
+) -> None:
+    """Say that dead letters are seen to and will not go back: the sender was wrong and knows. They stay, and wait for nobody.
+
+    Exit 1 when there was none.
+
+    Example: hoso dead-letters settle --topic enrolment.requests.acme --why "acme sends them again"
+    """
+    from app.stopped import Filter
+    from hoso.runtime.failures import SettingsError
+
+    chosen = Filter(reason, group, topic, tenant, read_time(since), read_time(before))
+    if (id_ is None) == chosen.says_nothing:
+        raise SettingsError(text("dead.which"))
+    letter = read_uuid(id_) if id_ is not None else None
+
+    async def job(own: House) -> list[Any]:
+        from app import stopped
+        from app.redriving import settle
+
+        async with own.db.pool.acquire() as db:
+            rows = await stopped.dead(db, chosen, done=False)
+        ids = [row["id"] for row in rows if letter in (None, row["id"])]
+        return ids if dry_run else await settle(own.db.pool, ids, actor, why)
+
+    ids = working(job)
+    if json_:
+        as_json({"would_settle" if dry_run else "settled": ids})
+    else:
+        for one in ids:
+            say(text("dead.would-settle" if dry_run else "dead.settled", id=one))
+    if not ids:
+        warn(text("nothing"))
         negative()

@@ -115,7 +115,9 @@ def status(
             "stages": await views.stages(db),
             "waiting": [{**row, "command": answer_command(row)} for row in await views.waiting(db, limit)],
             "held": await stopped.held(db),
-            "dead_letters": await db.fetchval("select count(*) from log.dead where redriven_at is null"),
+            "dead_letters": await db.fetchval(
+                "select count(*) from log.dead where coalesce(redriven_at, settled_at) is null"
+            ),
             "lanes": await lanes(db),
             "services": await log_views.members(db),
         }

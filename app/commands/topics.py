@@ -289,7 +289,7 @@ def resend(
                 must_begin_before(topic, rows, there)
                 events = sum(row.events for row in rows)
                 await audit(tx, actor, None, "topic.resend", topic=topic, start=start or 0, events=events)
-                gone = await lost(tx, topic)
+                gone = [] if known.strangers else await lost(tx, topic)
         await announce(own.db.pool, {topic, "topics"})
         return rows, gone
 

@@ -21,6 +21,7 @@ from aiokafka.errors import KafkaError
 
 from hoso.kafka import headers
 from hoso.kafka.connection import Broker
+from hoso.kafka.unreadable import FAILURES, one_by_one
 from hoso.runtime.failures import HosoError
 from schemas.topics import Topic
 
@@ -105,9 +106,10 @@ async def resend(tx: Any, topic: Topic, start: int = 0) -> list[Resent]:
 async def lost(tx: Any, topic: str) -> list[Lost]:
     """What no resending can bring back to a group. Only for events of this database."""
     rows = await tx.fetch(
-        "select m.grp, m.part, m.off + 1, h.first from log.mark m join log.head h using (topic, part) "
-        "where m.topic = $1 and m.source = (select id::text from log.source) and m.off + 1 < h.first order by 1, 2",
+        "select p.grp, p.part, p.off, h.first from log.position p join log.head h using (topic, part) "
+        "where p.topic = $1 and p.grp <> $2 and 0 < p.off and p.off < h.first order by 1, 2",
         topic,
+        RELAY,
     )
     return [Lost(*row) for row in rows]
 
@@ -125,12 +127,10 @@ async def begins(broker: Broker, topic: str, partitions: Sequence[int], source: 
             if not partitions or topic not in await client.topics():
                 return {}
             parts = [TopicPartition(topic, n) for n in partitions]
-            client.assign(parts)
             ends = await client.end_offsets(parts)
             at = await client.beginning_offsets(parts)
-            await client.seek_to_beginning(*parts)
             while waiting := [p for p in parts if at[p] < ends[p] and p.partition not in found]:
-                for part, records in (await client.getmany(*waiting, timeout_ms=500)).items():
+                for part, records in (await _helping(client, {p: at[p] for p in waiting}, ends)).items():
                     for one in records:
                         at[part] = one.offset + 1
                         told = headers.read(topic, one.partition, one.offset, one.key, one.value, one.headers)
@@ -141,6 +141,19 @@ async def begins(broker: Broker, topic: str, partitions: Sequence[int], source: 
     finally:
         await client.stop()
     return found
+
+
+async def _helping(
+    client: AIOKafkaConsumer, at: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, list[Any]]:
+    """What comes next of each partition. Where strangers write it may be what the client cannot read: then one by one."""
+    client.assign(list(at))
+    for part, offset in at.items():
+        client.seek(part, offset)
+    try:
+        return dict(await client.getmany(timeout_ms=500))
+    except FAILURES:
+        return {part: await one_by_one(client, part, offset, ends[part]) for part, offset in at.items()}
 
 
 def must_begin_before(topic: str, rows: list[Resent], there: Mapping[int, int]) -> None:

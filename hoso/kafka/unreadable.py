@@ -84,7 +84,7 @@ async def around(broker: Broker, places: Mapping[TopicPartition, int]) -> dict[T
     try:
         await client.start()
         ends = await client.end_offsets(list(places)) if places else {}
-        found = {part: await _one_by_one(client, part, start, ends[part]) for part, start in places.items()}
+        found = {part: await one_by_one(client, part, start, ends[part]) for part, start in places.items()}
     finally:
         await client.stop()
     return {
@@ -94,7 +94,8 @@ async def around(broker: Broker, places: Mapping[TopicPartition, int]) -> dict[T
     }
 
 
-async def _one_by_one(client: AIOKafkaConsumer, part: TopicPartition, at: int, end: int) -> list[Any]:
+async def one_by_one(client: AIOKafkaConsumer, part: TopicPartition, at: int, end: int) -> list[Any]:
+    """One helping of a partition from `at` on. The client is assigned this partition only, from then on."""
     found: list[Any] = []
     if at >= end:
         return found

@@ -56,7 +56,10 @@ class Gauges:
         self.unsure = Gauge("hoso_calls_unsure", "Calls whose outcome is unknown", ["lane"], registry=registry)
         self.held = Gauge("hoso_held_units", "Units held now", ["group"], registry=registry)
         self.dead = Gauge(
-            "hoso_dead_letters_waiting", "Dead letters that nobody has redriven", ["group"], registry=registry
+            "hoso_dead_letters_waiting",
+            "Dead letters that nobody has redriven or settled",
+            ["group"],
+            registry=registry,
         )
         self.unpublished = Gauge(
             "hoso_dead_letters_unpublished", "Dead letters that Kafka does not have yet", ["group"], registry=registry

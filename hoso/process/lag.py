@@ -185,10 +185,10 @@ async def lanes(db: Any, groups: Sequence[str] | None = None) -> list[dict[str, 
 
 
 async def stopped(db: Any, groups: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """Per group: units held now, dead letters that nobody has redriven, and those of them Kafka does not have yet."""
+    """Per group: units held now, dead letters that nobody has redriven or settled, and those of them Kafka does not have yet."""
     rows = await db.fetch(
         "with held as (select grp, count(*) as n from log.held group by grp), "
-        "dead as (select grp, count(*) filter (where redriven_at is null) as n, count(*) filter (where published_at is null) as kept "
+        "dead as (select grp, count(*) filter (where coalesce(redriven_at, settled_at) is null) as n, count(*) filter (where published_at is null) as kept "
         "from log.dead group by grp), "
         "groups as (select grp from held union select grp from dead union select distinct grp from log.position) "
         'select g.grp as "group", coalesce(h.n, 0) as held, coalesce(d.n, 0) as dead, coalesce(d.kept, 0) as unpublished '

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from demo.broker import Cluster
@@ -22,11 +22,12 @@ from hoso.kafka.relay import GROUP as RELAY
 from hoso.kafka.relay import CannotSend, Relay
 from hoso.log.partitions import partition_of
 from hoso.log.port import Entry, GapFound
-from hoso.log.postgres import append, create_days
+from hoso.log.postgres import append, create_days, create_topics
 from hoso.runtime.ids import uuid7
 from hoso.runtime.kernel import Kernel
 from hoso.runtime.steps import Tell
 from hoso.store.postgres import Database
+from schemas.topics import Topic
 from tests.contract.log.on_kafka import KafkaStage, lay_out_topics
 from tests.contract.log.stage import (
     COUNTED,
@@ -277,6 +278,24 @@ async def test_a_topic_deleted_meanwhile_ends_the_relay_with_what_to_do(stage: K
     await lay_out_topics(kafka, TOPICS)
     assert await stage.relay.open()
     assert await stage.relayed() == 1
+
+
+@on_kafka
+async def test_a_partition_that_kafka_does_not_have_waits_and_the_others_go_on(stage: KafkaStage, kafka: str) -> None:
+    """As where a broker made the topic by itself, before `hoso topics apply`."""
+    few = Topic(f"test.few{uuid7().hex[:8]}", (), (), (), "one partition in Kafka, eight here")
+    admin: Any = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    await admin.create_topics([NewTopic(few.name, 1, 1)])
+    await admin.close()
+    unit = uuid7()
+    async with stage.pool.acquire() as tx, tx.transaction():
+        await create_topics(tx, [few])
+        await append(tx, [Entry(few.name, n, uuid7(), "t", unit, "acme", b"{}") for n in (0, 5)], datetime.now(UTC))
+    await count(stage, unit, [1, 2])
+    assert await stage.relayed() == 3
+    assert await stage.relayed() == 0
+    assert await settle(consumer(stage, service())) == 2
 
 
 @contextlib.asynccontextmanager

@@ -15,6 +15,7 @@ from app.redriving import redrive
 from app.stopped import Filter, dead, dead_letter, held, likeness
 from hoso.log.partitions import partition_of
 from hoso.log.postgres import create_topics
+from hoso.process.lag import stopped
 from hoso.store.postgres import Database
 from schemas.events import EnrolUnit
 from schemas.topics import topic_named
@@ -59,7 +60,7 @@ async def test_what_goes_back_is_a_new_event_with_the_same_request(db: Database)
     row = await db.pool.fetchrow("select actor, tenant, detail from store.audit where what = 'dead-letters.redrive'")
     assert (row["actor"], row["tenant"]) == ("lan", "acme")
     assert json.loads(row["detail"])["letter"] == str(letter)
-    assert await dead(db.pool, redriven=False) == []
+    assert await dead(db.pool, done=False) == []
     (again,) = await redrive(db.pool, [letter], "lan", per_second=100, again=False)
     assert again.why == "gone"
     assert len(await events(db)) == 1
@@ -117,7 +118,7 @@ async def test_another_record_at_the_same_offset_has_not_gone_back_with_it(db: D
     one, other = [await a_letter(db, "hoso.intake", TOPIC, json.dumps(asking(r)).encode(), off=3) for r in ("r1", "r2")]
     told = await redrive(db.pool, [one], "lan", per_second=100, again=False)
     assert [bool(t.event) for t in told] == [True]
-    assert [row["id"] for row in await dead(db.pool, redriven=False)] == [other]
+    assert [row["id"] for row in await dead(db.pool, done=False)] == [other]
 
 
 async def test_no_more_go_back_in_a_second_than_was_said(db: Database) -> None:
@@ -147,11 +148,30 @@ async def test_the_command_chooses_shows_and_puts_back(cli: Cli, db: Database) -
     assert (done.status, str(mine) in done.out) == (0, True), done.err
     assert len(await events(db)) == 1
     assert (await cli("dead-letters", "redrive", "--tenant", "acme")).status == 1
-    assert [r["id"] for r in (await cli("dead-letters", "list", "--tenant", "acme", "--redriven", "--json")).json]
+    assert [r["id"] for r in (await cli("dead-letters", "list", "--tenant", "acme", "--all", "--json")).json]
     for _ in range(2):
         assert (await cli("dead-letters", "redrive", str(mine))).status == 0
     worn = await cli("dead-letters", "redrive", str(mine), "--json")
     assert (worn.status, worn.json["refused"]) == (1, [{"id": str(mine), "why": "worn"}])
+
+
+async def test_a_letter_that_is_seen_to_waits_for_nobody_and_stays(cli: Cli, db: Database) -> None:
+    await cli("tenant", "add", "acme")
+    mine, other = [
+        await a_letter(db, "hoso.intake", TOPIC, body, off=n) for n, body in enumerate((b"no JSON", b"nor this"))
+    ]
+    assert (await cli("dead-letters", "settle")).status == 2
+    dry = await cli("dead-letters", "settle", "--topic", TOPIC, "--dry-run", "--json")
+    assert set(dry.json["would_settle"]) == {str(mine), str(other)}
+    done = await cli("dead-letters", "settle", str(mine), "--why", "acme knows", "--actor", "lan", "--json")
+    assert (done.status, done.json) == (0, {"settled": [str(mine)]})
+    assert (await cli("dead-letters", "settle", str(mine))).status == 1
+    assert [row["id"] for row in (await cli("dead-letters", "list", "--json")).json] == [str(other)]
+    assert len((await cli("dead-letters", "list", "--all", "--json")).json) == 2
+    async with db.pool.acquire() as tx:
+        assert [row["dead"] for row in await stopped(tx, ["hoso.intake"])] == [1]
+    row = await db.pool.fetchrow("select actor, tenant, detail from store.audit where what = 'dead-letters.settle'")
+    assert (row["actor"], row["tenant"], json.loads(row["detail"])["why"]) == ("lan", "acme", "acme knows")
 
 
 async def hold(db: Database, topic: str, tenant: str, reason: str = "KeyError") -> UUID:

@@ -19,13 +19,16 @@ from app.stopped import redrives
 from hoso.kafka.connection import Broker
 from hoso.kafka.dead_letters import CUT, DeadLetters
 from hoso.kafka.lag import KafkaEnds
+from hoso.kafka.resend import begins
 from hoso.kafka.topics import dlq_of
 from hoso.process.gauges import Gauges
 from hoso.process.lag import RELAY, LogAway, Place, lag_by_partition
 from hoso.runtime.kernel import Kernel
 from hoso.store.postgres import Database
 from tests.integration.cli.command import Cli
+from tests.integration.intake.test_kafka_doors import kcat
 from tests.integration.ops.setting import dead_letter, position
+from tests.integration.topics.test_unreadable import made, publish
 
 NOW = datetime.now(UTC)
 GROUP = "hoso.enrolment"
@@ -152,7 +155,52 @@ async def test_kafka_away_is_said_and_postgresql_tells_what_it_knows(db: Databas
     kernel = Kernel(db, GROUP, "test")
     await Gauges(kernel.metrics.registry).measure(kernel, ends)
     assert kernel.metrics.registry.get_sample_value("hoso_kafka_answers") == 0.0
+    relay = Kernel(db, RELAY, "test")
+    await Gauges(relay.metrics.registry).measure(relay, ends)
+    assert relay.metrics.registry.get_sample_value("hoso_kafka_answers") == 0.0, "although it measures no reader"
     await ends.close()
+
+
+async def test_what_cannot_be_read_of_a_stranger_hides_nobodys_lag(db: Database, kafka: str, topic: str) -> None:
+    kcat()
+    name = await made(kafka)
+    publish(kafka, name, 0, b"-H", b"\xff\xfe=1")
+    publish(kafka, name, 1)
+    await produce(kafka, topic, 0, [40])
+    await db.pool.execute("insert into log.head(topic, part) values ($1, 0)", name)
+    await position(db, "hoso.intake", name, 0, kafka=0)
+    await position(db, GROUP, topic, 0, kafka=0)
+    kernel = Kernel(db, "hoso.ops", "test")
+    ends = KafkaEnds(Broker((kafka,)))
+    await Gauges(kernel.metrics.registry).measure(kernel, ends)
+    await ends.close()
+    told = kernel.metrics.registry.get_sample_value
+    assert told("hoso_lag_records", {"group": "hoso.intake", "topic": name, "partition": "0"}) == 2.0
+    assert 40 <= (told("hoso_lag_seconds", {"group": GROUP, "topic": topic, "partition": "0"}) or 0) < 60
+    assert told("hoso_kafka_answers") == 1.0
+    assert await begins(Broker((kafka,)), name, [0], "x") == {}
+
+
+async def test_a_partition_that_is_not_there_is_missing_and_hides_no_other(
+    db: Database, kafka: str, topic: str, ends: KafkaEnds
+) -> None:
+    await produce(kafka, topic, 0, [40])
+    found = await ends.behind([Place(topic, 7, 0), Place(topic, 0, 0)])
+    assert [(one.records, one.state) for one in found] == [(0, "missing"), (1, "ok")]
+
+
+async def test_what_ourselves_put_onto_a_strangers_topic_is_not_missed_there(
+    db: Database, kafka: str, ends: KafkaEnds
+) -> None:
+    """There nobody notes which of the events are ours."""
+    name = await made(kafka)
+    publish(kafka, name, 0)
+    await db.pool.execute("insert into log.head(topic, part, next) values ($1, 0, 1)", name)
+    await position(db, RELAY, name, 0, off=1)
+    await position(db, "hoso.intake", name, 0, kafka=1)
+    async with db.pool.acquire() as tx:
+        rows = await lag_by_partition(tx, NOW, ["hoso.intake"], ends)
+    assert {row["state"] for row in rows if row["topic"] == name} == {"ok"}
 
 
 async def test_hoso_lag_tells_both_halves(kafka: str, cli: Cli, db: Database, topic: str) -> None:

@@ -154,18 +154,13 @@ async def test_resend_says_what_it_cannot_do(cli: Cli, db: Database) -> None:
 
 async def test_what_the_outbox_no_longer_holds_is_told(cli: Cli, db: Database, kafka: str) -> None:
     env = {"HOSO_LOG": f"kafka://{kafka}"}
-    topic = "enrolment.requests.never-in-kafka"
-    await db.pool.execute("insert into log.head(topic, part, first, next) values ($1, 2, 6, 12)", topic)
+    topic = INTERNAL
+    await db.pool.execute("update log.head set first = 6, next = 12 where topic = $1 and part = 2", topic)
     await db.pool.execute(
         "insert into log.position(grp, topic, part, off, at) values ('hoso.relay', $1, 2, 9, now())", topic
     )
     await db.pool.execute(
-        "insert into log.position(grp, topic, part, off, at, kafka) values ($2, $1, 2, 3, now(), 7)", topic, GROUP
-    )
-    await db.pool.execute(
-        "insert into log.mark(grp, source, topic, part, epoch, off) select $2, id::text, $1, 2, 0, 3 from log.source",
-        topic,
-        GROUP,
+        "insert into log.position(grp, topic, part, off, at, kafka) values ($2, $1, 2, 4, now(), 7)", topic, GROUP
     )
     told = await cli("topics", "resend", topic, "--from-offset", "7", "--json", **env)
     assert (told.status, told.json) == (0, [{"partition": 2, "offset": 7, "events": 5}])
