@@ -22,7 +22,7 @@ from services.intake.problems import Problem, not_found
 from services.signer.keys.misa_account import Account, checked_host
 
 if TYPE_CHECKING:
-    from app.http_setup import Counter
+    from app.http_counter import Counter
 
 
 def add_esign(made: APIRouter, counter: Counter, setter: Any) -> None:

@@ -27,7 +27,7 @@ from services.notifier.endpoints import Endpoints, events_after
 from services.notifier.receivers import BadUrl, read_url
 
 if TYPE_CHECKING:
-    from app.http_setup import Counter
+    from app.http_counter import Counter
 
 
 _LAST = 2**63 - 1

@@ -24,7 +24,7 @@ from services.intake.ports import Principal
 from services.intake.problems import Problem
 
 if TYPE_CHECKING:
-    from app.http_setup import Counter
+    from app.http_counter import Counter
 
 _NAMED = 20
 """Forms left out that a header names."""

@@ -15,9 +15,8 @@ Tenants are made by the operator's command line only (`hoso tenant add`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -29,10 +28,10 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 from starlette.types import Message
 
-from app.answering import Desk
 from app.demo_keys import refuse_demo_key
 from app.hosts import must_be_public
 from app.http_bodies import Cancellation, NewAnswer, NewKey, NewMailbox, described, given
+from app.http_counter import Counter
 from app.http_esign import add_esign
 from app.http_events import add_events
 from app.http_refusals import done
@@ -40,12 +39,9 @@ from app.http_tasks import add_tasks, task_json
 from app.probing import probe_mailbox, probe_profile
 from app.remote_signing import remote
 from app.story import attempts, story
-from hoso.settings import Settings
 from hoso.setup.declarations import MailboxSettings
-from hoso.setup.registry import SetUp
-from hoso.store.vault import Vault
 from services.intake.gate import gate
-from services.intake.ports import Keys, Principal
+from services.intake.ports import Principal
 from services.intake.problems import Problem, not_found
 from services.ops import checklist_views, task_views, views
 from services.ops.checklist import as_shown
@@ -72,20 +68,6 @@ _PROFILE_BODY: dict[str, Any] = {
         },
     }
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Counter:
-    """What the routes stand on."""
-
-    set_up: SetUp
-    desk: Desk
-    keys: Keys
-    pool: Any
-    settings: Settings
-    now: Callable[[], datetime]
-    """The world's time."""
-    vault: Vault
 
 
 def router(counter: Counter) -> APIRouter:

@@ -21,7 +21,7 @@ from services.intake.ports import Principal
 from services.intake.problems import not_found
 
 if TYPE_CHECKING:
-    from app.http_setup import Counter
+    from app.http_counter import Counter
 
 _SHOWN = (
     "task",
