@@ -304,8 +304,8 @@ async def _intake(own: House, kernel: Kernel) -> Wired:
 def _set_up_over_http(own: House, kernel: Kernel) -> Any:
     from app.adapters import ApiKeys
     from app.answering import Desk, means_of
-    from app.http_papers import add_papers
     from app.http_counter import Counter
+    from app.http_papers import add_papers
     from app.http_setup import router
     from app.papers import Papers
     from services.intake.reasons import read_reasons
