@@ -40,7 +40,8 @@ from hoso.runtime.steps import Tell
 from hoso.store.postgres import Database
 from schemas.events import MailExpected
 from simulator.dkim_signing import DkimKey, keys
-from simulator.mails import Look, Sender, write
+from simulator.looks import Look
+from simulator.mails import Sender, write
 
 TENANT, DOMAIN = "bench", "baohiemxahoi.gov.vn"
 ADDRESS = "thu@bench.example"

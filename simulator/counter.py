@@ -17,12 +17,13 @@ from simulator.activation import Activation
 from simulator.clock import WorldClock
 from simulator.faults import Faults
 from simulator.letters import Letter, Letters
-from simulator.mails import Look
+from simulator.looks import Look
 from simulator.officer import Officer
 from simulator.reading import FIRST
 from simulator.refusals import Refusal
 from simulator.store import Store
 from simulator.transport import reply_json, reply_xml
+from simulator.wordings import worded
 
 SENDABLE = ("activation", "stop-result", "change-result", "unit-code-result")
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -188,4 +189,4 @@ class Counter:
 def mail(row: dict[str, Any]) -> dict[str, Any]:
     """A mail as lists show it: its subject instead of its contents."""
     look = Look(**json.loads(row.pop("look")))
-    return row | {"subject": look.worded("").subject, "unit_name": look.name, "genuine": bool(row["genuine"])}
+    return row | {"subject": worded(look, "").subject, "unit_name": look.name, "genuine": bool(row["genuine"])}

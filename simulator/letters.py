@@ -12,7 +12,7 @@ from zlib import crc32
 from simulator import units
 from simulator.clock import WorldClock
 from simulator.faults import Faults
-from simulator.mails import Look
+from simulator.looks import Look
 from simulator.reading import ACTIVATING, CHANGE, FIRST, STOP
 from simulator.settings import Settings
 from simulator.store import Store

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import unicodedata
 from dataclasses import dataclass
 from email.header import Header as EncodedHeader
@@ -13,48 +12,12 @@ from functools import lru_cache
 
 from simulator.clock import VIETNAM
 from simulator.dkim_signing import DkimKey, Header
-from simulator.wordings import LAYOUTS, Wording, activation
+from simulator.looks import Look
+from simulator.wordings import worded
 
 SENDER_NAME = "Bảo hiểm xã hội Việt Nam"
 TONES = frozenset("\u0300\u0301\u0303\u0309\u0323")
 """The five tone marks, which windows-1258 writes behind the vowel."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How one mail is written. Stored as JSON with the mail, so that a second try writes the same words."""
-
-    kind: str
-    name: str
-    unit_code: str = ""
-    code: str = ""
-    number: str = ""
-    refused: str = ""
-    bare: bool = False
-    charset: str = "utf-8"
-    quoted: bool = False
-    nfd: bool = False
-    mislabelled: bool = False
-    multipart: bool = False
-    unsigned: bool = False
-    forged: str = ""
-    tax_code: str = ""
-    granted: str = ""
-    """The unit code that a unit-code-result brings."""
-    layout: int = 0
-    """Of a result: 0 a letter, 1 a table."""
-    plain: bool = False
-    junk: bool = False
-
-    def worded(self, link: str) -> Wording:
-        """The mail in words; `link` is where an activation mail sends its reader."""
-        return activation(self, link) if self.kind == "activation" else LAYOUTS[self.layout](self)
-
-    def dumped(self) -> str:
-        """JSON of what differs from an ordinary mail."""
-        return json.dumps(
-            {slot: getattr(self, slot) for slot in self.__slots__ if getattr(self, slot)}, ensure_ascii=False
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +70,7 @@ def write(look: Look, sender: Sender, recipient: str, message_id: str, transacti
     """The whole mail with CRLF lines. `at` is world time: Date, and t= of the DKIM signature."""
     domain = sender.impostor.domain if look.forged in ("other", "signed") else sender.key.domain
     address = f"{sender.address.partition('@')[0]}@{domain}"
-    words = look.worded(f"https://dichvucong.{domain}/kich-hoat?hoso={transaction}")
+    words = worded(look, f"https://dichvucong.{domain}/kich-hoat?hoso={transaction}")
     headers: list[Header] = [
         ("From", f"{_encoded(SENDER_NAME)} <{address}>"),
         ("To", f"<{recipient}>"),

@@ -10,7 +10,8 @@ import time
 
 from simulator.clock import WorldClock
 from simulator.letters import CODE_LIFE
-from simulator.mails import Look, Sender, write
+from simulator.looks import Look
+from simulator.mails import Sender, write
 from simulator.settings import Address
 from simulator.store import Store
 

@@ -9,10 +9,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape, unescape
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from simulator.mails import Look
+from simulator.looks import Look
 
 FIRST_TIME = "DKTGLD"
 """The Số định danh of every unit without a code (domain.md §4.7)."""
@@ -186,3 +184,8 @@ def plain(html: str) -> str:
     """The words of a layout without its tags: a line for each line, a colon between label and value."""
     text = html.replace("</td><td>", ": ")
     return unescape(re.sub(r"\n{2,}", "\n", re.sub(r"<[^>]+>", "", text)).strip())
+
+
+def worded(look: Look, link: str) -> Wording:
+    """A mail in words; `link` is where an activation mail sends its reader."""
+    return activation(look, link) if look.kind == "activation" else LAYOUTS[look.layout](look)

@@ -16,8 +16,9 @@ from services.mail_watcher.readings import (
     UnitCodeResultMail,
 )
 from services.mail_watcher.text import name_key
-from simulator.mails import Look, windows_1258
-from simulator.wordings import LAYOUTS
+from simulator.looks import Look
+from simulator.mails import windows_1258
+from simulator.wordings import LAYOUTS, worded
 from tests.unit.mail_watcher.mails import CODE, GRANTED, NAME, UNIT, mail
 
 NUMBER = "00012/2026/00101"
@@ -26,7 +27,7 @@ FORMS = ("html", "plain", "both")
 
 
 def written(look: Look, form: str) -> bytes:
-    words = look.worded("https://dichvucong.example/kich-hoat?hoso=HS1")
+    words = worded(look, "https://dichvucong.example/kich-hoat?hoso=HS1")
     if form == "both":
         return mail(words.plain, subject=words.subject, alternative=words.html)
     return mail(words.plain if form == "plain" else words.html, form, subject=words.subject)
@@ -69,6 +70,6 @@ def test_results(kind: str, layout: int, form: str, refused: str) -> None:
 
 def test_windows_1258_is_read() -> None:
     look = Look("change-result", NAME, UNIT, number=NUMBER)
-    words = look.worded("")
+    words = worded(look, "")
     raw = b"From: a@b.example\r\nSubject: x\r\nContent-Type: text/plain; charset=windows-1258\r\n\r\n"
     assert isinstance(read(parse(raw + windows_1258(words.plain).replace(b"\n", b"\r\n"))), ChangeResultMail)
