@@ -81,6 +81,8 @@ COMMANDS: dict[str, str] = {
     "dead-letters redrive": "Đưa thư chết trở lại chủ đề của nó thành sự kiện mới; thường sau khi đã sửa nguyên nhân.\n\n"
     "Mỗi thư được đưa lại nhiều nhất 3 lần, kể cả khi nó hỏng lại dưới số khác. Thư đã đưa lại chỉ được đưa nữa khi "
     "nêu đúng số. Mã kết thúc 1 khi không đưa lại gì.",
+    "dead-letters settle": "Ghi rằng thư chết đã được xem xét và không đưa lại: bên gửi sai và đã biết. Thư vẫn được giữ, không còn chờ ai.\n\n"
+    "Mã kết thúc 1 khi không có thư nào.",
 }
 
 OPTIONS: dict[str, str] = {
@@ -98,6 +100,8 @@ OPTIONS: dict[str, str] = {
     "Only from this time on, e.g. 2026-03-02T08:00.": "Chỉ từ thời điểm này, ví dụ 2026-03-02T08:00.",
     "Only before this time.": "Chỉ trước thời điểm này.",
     "At most so many a second.": "Mỗi giây nhiều nhất chừng này.",
-    "Those already redriven too.": "Cả những thư đã được đưa lại.",
+    "Those already redriven or settled too.": "Cả những thư đã được đưa lại hoặc đã xử lý.",
+    "What was done about it; kept in the audit.": "Đã làm gì; được giữ trong nhật ký kiểm toán.",
+    "Only say what would be settled.": "Chỉ nói sẽ ghi xử lý xong những gì.",
     "Only say what would be redriven.": "Chỉ nói sẽ đưa lại những gì.",
 }

@@ -97,6 +97,7 @@ async def _caught_in_the_middle(own: Cli, to: Path) -> asyncio.subprocess.Proces
             cwd=ROOT,
             env=own.environment(),
             stderr=asyncio.subprocess.PIPE,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
         )
         await eventually(begun, "a backup to begin", 30)
         process.send_signal(signal.SIGSTOP)
