@@ -33,7 +33,13 @@ from schemas.events import ActivationCodeArrived, ChangeResultArrived, StopResul
 from services.mail_watcher.candidates import Decided, KnownMail, decide, known_mail
 from services.mail_watcher.matching import Expectation, Matched, Several
 from services.mail_watcher.ports import Admission, Admit, Clock, Vault
-from services.mail_watcher.readings import ActivationMail, ChangeResultMail, StopResultMail, UnitCodeResultMail
+from services.mail_watcher.readings import (
+    FIRST_TIME,
+    ActivationMail,
+    ChangeResultMail,
+    StopResultMail,
+    UnitCodeResultMail,
+)
 from services.mail_watcher.secret import Secret
 from services.mail_watcher.settings import MailboxSettings
 from services.mail_watcher.store import GROUP, TOPIC
@@ -55,16 +61,17 @@ exists (select 1 from log.recovery) and exists (
     or exists (select 1 from log.timer t where t.subject = x.unit and t.due <= $6)
     or exists (select 1 from log.position p join log.event e on e.topic = p.topic and e.part = p.part and e.off >= p.off and e.at >= p.at
       where e.subject = x.unit)
-    or exists (select 1 from mail_watcher.mail o where o.mailbox = m.mailbox and o.unit_code = m.unit_code and o.look
-      and (o.arrived_at, o.id) < (m.arrived_at, m.id))))"""
+    or exists (select 1 from mail_watcher.mail o where o.mailbox = m.mailbox and o.look
+      and (o.unit_code = m.unit_code or o.unit_code is null or o.unit_code = $7)
+      and (o.arrived_at, o.uid, o.id) < (m.arrived_at, m.uid, m.id))))"""
 """After a restore (docs/backup.md) mails are read again whose attempts are forgotten: a unit's mails wait, one after the other,
-until it is at rest, so that each finds the attempt it found the first time."""
+until it is at rest, so that each finds the attempt it found the first time. A mail without a unit's code may be the unit's too."""
 _DUE = f"""
 select m.* from mail_watcher.mail m where m.mailbox = any($1) and ((m.look and not ({_HISTORY}) and not exists (
   select 1 from jsonb_each_text(m.heads) h(part, next) where h.next::bigint > coalesce(
     (select p.off from log.position p where p.grp = $2 and p.topic = $3 and p.part = h.part::smallint), 0)))
   or (m.state = 'parked' and m.told = '' and m.parked_at <= $5))
-order by m.arrived_at, m.id limit $4 for update of m skip locked"""
+order by m.arrived_at, m.uid, m.id limit $4 for update of m skip locked"""
 _SWEEP = """
 update mail_watcher.mail set look = true where id in (
   select id from mail_watcher.mail where state = 'parked' and not look and mailbox = any($1)
@@ -148,7 +155,7 @@ class Matcher:
         mailboxes, now = self._mailboxes(), self._clock.now()
         used: set[UUID] = set()
         async with self._pool.acquire() as tx, tx.transaction():
-            due = await tx.fetch(_DUE, list(mailboxes), GROUP, TOPIC, AT_ONCE, now - GRACE, now)
+            due = await tx.fetch(_DUE, list(mailboxes), GROUP, TOPIC, AT_ONCE, now - GRACE, now, FIRST_TIME)
             mails = [known_mail(row) for row in due]
             if not mails:
                 return 0

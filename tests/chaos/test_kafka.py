@@ -45,7 +45,7 @@ async def handed_in(world: Arena, maker: Maker, count: int) -> UUID:
 
 async def enrolled(world: Arena, batch: UUID) -> bool:
     rows = await Town(world).rows(world.tenants[0].name, batch)
-    return all(row["stage"] == "enrolled" for row in rows)
+    return bool(rows) and all(row["stage"] == "enrolled" for row in rows)
 
 
 def cluster_of(world: Arena) -> Cluster:
