@@ -23,7 +23,7 @@ async def restored(house: House) -> AsyncIterator[House]:
     await house.pool.execute("delete from log.recovery")
 
 
-@pytest.mark.parametrize("who", [f"Số định danh: {UNIT}\n", f"Kính gửi: {NAME}\n"], ids=["by code", "by name"])
+@pytest.mark.parametrize("who", [f"Số định danh: {UNIT}\n", f"Kính gửi: {NAME}\n\n"], ids=["by code", "by name"])
 @pytest.mark.parametrize("n", range(4))  # ids are made of what is in a mail: some of these sort the wrong way
 async def test_a_later_mail_waits_for_what_an_earlier_one_of_the_same_second_leads_to(
     restored: House, who: str, n: int
