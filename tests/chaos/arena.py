@@ -470,6 +470,27 @@ class Arena:
                     secrets_ = [self.pin, *self.world.boxes.values(), *self.keys.values()]
                     return await judge_everything(agency, db, own.vault.get, self.world.folder, secrets_)
 
+    async def stuck(self) -> str:
+        """What has not ended: the timelines of some, who is behind, and what services said last."""
+        async with self.open() as own:
+            rows = await own.db.pool.fetch(
+                "select unit_code, enrolment from ops.enrolment where stage = any($1) limit 3", sorted(OPEN_STAGES)
+            )
+            behind = await own.db.pool.fetch(
+                "select p.grp, p.topic, p.part, h.next - p.off as n, p.kafka from log.position p join log.head h using (topic, part) "
+                "where h.next > p.off order by 1, 2, 3"
+            )
+            calls = await own.db.pool.fetch(
+                "select grp, lane, subject, unsure, tries, not_before from log.call limit 10"
+            )
+        said = [
+            f"{file.name}: {line}"
+            for file in sorted((self.world.folder / "hoso/log").glob("*"))
+            for line in _last(file)
+        ]
+        lines = [*map(str, map(dict, behind)), *map(str, map(dict, calls)), *said]
+        return "\n".join(lines) + await self.timelines([f"{row['unit_code']} {row['enrolment']}" for row in rows])
+
     async def timelines(self, faults: Sequence[str], most: int = 5) -> str:
         """The timelines of the units and enrolments that faults name."""
         import re
@@ -503,6 +524,11 @@ class Arena:
                         ]
                     )
         return "\n".join(lines)
+
+
+def _last(file: Path, most: int = 4) -> list[str]:
+    lines = file.read_text("utf-8", "replace").splitlines()
+    return [line[:300] for line in lines if '"level": "info"' not in line and " INFO " not in line][-most:]
 
 
 async def _well(session: aiohttp.ClientSession, url: str) -> bool:

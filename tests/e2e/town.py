@@ -50,7 +50,7 @@ class Town:
         """The example sheet's rows as HTTP shows them, once everything about them has ended."""
         if not self.example:
             batch = await self.arena.hand_in(DEMO, EXAMPLE.read_bytes(), name=EXAMPLE.name)
-            assert await self.arena.until_ended(120), "the example sheet did not end"
+            assert await self.arena.until_ended(120), await self.arena.stuck()
             self.example = await self.rows(DEMO, batch)
         return self.example
 
