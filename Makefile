@@ -24,14 +24,16 @@ test: install ## everything that proves behaviour; what .ci/run calls
 	@bash scripts/test-tools.sh
 	@bash scripts/tests.sh "$(PY)" -n 2 --dist loadfile -m "not kafka" --ignore tests/e2e --ignore tests/chaos
 	@rm -rf var/scenarios
-	@SCENARIOS_RAN=var/scenarios bash scripts/tests.sh "$(PY)" -n 2 --dist loadfile tests/e2e tests/chaos --ignore tests/e2e/test_statements.py
+	@SCENARIOS_RAN=var/scenarios bash scripts/tests.sh "$(PY)" -n 2 --dist loadfile tests/e2e --ignore tests/e2e/test_statements.py
+	@bash scripts/tests.sh "$(PY)" -n 2 --dist loadfile tests/chaos
 	@SCENARIOS_RAN=var/scenarios "$(PY)" -m pytest tests/e2e/test_statements.py
 
 test-kafka: install ## what needs a real Kafka, and the scenarios and a short run with faults over one
 	@bash scripts/test-tools.sh
 	@bash scripts/tests.sh "$(PY)" -n 2 --dist loadfile -m kafka --ignore tests/e2e --ignore tests/chaos
 	@rm -rf var/scenarios
-	@LOG=kafka SCENARIOS_RAN=var/scenarios bash scripts/tests.sh "$(PY)" -n 2 --dist loadfile tests/e2e tests/chaos tests/integration/backup/test_drill.py --ignore tests/e2e/test_statements.py
+	@LOG=kafka SCENARIOS_RAN=var/scenarios bash scripts/tests.sh "$(PY)" -n 2 --dist loadfile tests/e2e --ignore tests/e2e/test_statements.py
+	@LOG=kafka bash scripts/tests.sh "$(PY)" -n 2 --dist loadfile tests/chaos tests/integration/backup/test_drill.py
 	@LOG=kafka SCENARIOS_RAN=var/scenarios "$(PY)" -m pytest tests/e2e/test_statements.py
 
 check: install ## format, lint, types, architecture, size of the kernel

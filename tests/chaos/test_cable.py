@@ -71,6 +71,6 @@ async def test_nothing_is_lost_or_filed_twice_when_the_connection_fails(cabled: 
         else:
             await world.cable.start()
         before = world.cable.carried
-    assert await world.until_ended(120)
+    assert await world.until_ended(120), await world.stuck()
     assert await enrolled(world, batch)
     assert (await world.judge()).everything == []

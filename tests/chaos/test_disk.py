@@ -45,7 +45,7 @@ async def test_while_the_brokers_disk_is_full_requests_are_promised_and_the_back
     world, maker, disk = ground
     cluster = cluster_of(world)
     before = await handed_in(world, maker, 3)
-    assert await world.until_ended(60)
+    assert await world.until_ended(60), await world.stuck()
     disk.fill()
     batches = [await handed_in(world, maker, 5) for _ in range(2)]
 
@@ -66,6 +66,6 @@ async def test_while_the_brokers_disk_is_full_requests_are_promised_and_the_back
         cluster.kill(1)
     cluster.start()
     await asyncio.to_thread(cluster.until_ready)
-    assert await world.until_ended(120)
+    assert await world.until_ended(120), await world.stuck()
     assert all([await enrolled(world, batch) for batch in (before, *batches)])
     assert (await world.judge()).everything == []

@@ -65,7 +65,7 @@ async def test_requests_are_accepted_while_kafka_is_away_and_the_backlog_drains(
     await asyncio.sleep(max(0.0, AWAY_S - (time.monotonic() - gone)))  # how long it is away is the fault itself
     assert not any([await enrolled(world, batch) for batch in batches])
     cluster.start()
-    assert await world.until_ended(120)
+    assert await world.until_ended(120), await world.stuck()
     assert all([await enrolled(world, batch) for batch in batches])
     assert (await world.judge()).everything == []
 
@@ -76,7 +76,7 @@ async def test_a_leader_is_killed_and_the_others_go_on(ground: tuple[Arena, Make
     for node in cluster.nodes:
         batch = await handed_in(world, maker, 4)
         cluster.kill(node.number)
-        assert await world.until_ended(60), "two of three brokers carry on"
+        assert await world.until_ended(60), await world.stuck()  # two of three brokers carry on
         assert await enrolled(world, batch)
         cluster.start(node.number)
         await asyncio.to_thread(cluster.until_ready)
@@ -89,7 +89,7 @@ async def test_a_topic_deleted_by_mistake_is_alarmed_made_anew_and_filled_from_t
     world, maker = ground
     town = Town(world)
     await handed_in(world, maker, 3)
-    assert await world.until_ended(60)
+    assert await world.until_ended(60), await world.stuck()
     admin = AIOKafkaAdminClient(bootstrap_servers=cluster_of(world).bootstrap)
     await admin.start()
     try:
@@ -107,6 +107,6 @@ async def test_a_topic_deleted_by_mistake_is_alarmed_made_anew_and_filled_from_t
     assert status == 0, said
     status, said = await town.cli("topics", "resend", "agency.asked", "--all")
     assert status == 0, said
-    assert await world.until_ended(120)
+    assert await world.until_ended(120), await world.stuck()
     assert await enrolled(world, batch)
     assert (await world.judge()).everything == []

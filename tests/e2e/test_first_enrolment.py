@@ -61,7 +61,7 @@ async def test_the_same_sheet_again_enrols_nobody_twice(town: Town) -> None:
     arrivals = town.agency(registered)[0]["n"]
 
     again = await town.arena.hand_in(DEMO, EXAMPLE.read_bytes(), name=EXAMPLE.name)
-    assert await town.arena.until_ended(60, jumps=False)
+    assert await town.arena.until_ended(60, jumps=False), await town.arena.stuck()
 
     rows = await town.rows(DEMO, again)
     assert Counter(row["outcome"] for row in rows)["already-enrolled"] == ENROLLED
@@ -84,7 +84,7 @@ async def test_another_tenant_who_asks_for_an_enrolled_unit_waits_and_learns_not
     row.fields["unit_code"] = taken["row_key"]
 
     batch = await town.arena.hand_in(OTHER, sheet([row]))
-    assert await town.arena.until_ended(30, jumps=False)
+    assert await town.arena.until_ended(30, jumps=False), await town.arena.stuck()
 
     [mine] = await town.rows(OTHER, batch)
     assert (mine["stage"], mine["cause"]) == ("waiting-for-person", "unit-code-held")
@@ -100,7 +100,7 @@ async def test_naming_the_provider_on_the_command_line_moves_a_waiting_unit_on(t
 
     status, said = await town.cli("enrolment", "answer", waiting["enrolment"], "provider", "00040", "--actor", "lan")
     assert status == 0, said
-    assert await town.arena.until_ended(60)
+    assert await town.arena.until_ended(60), await town.arena.stuck()
 
     _, found = await town.get(DEMO, f"/v1/enrolments/{waiting['enrolment']}")
     assert found["stage"] == "enrolled"
@@ -116,7 +116,7 @@ async def test_an_outage_of_the_agency_loses_nothing(town: Town) -> None:
     async with aiohttp.ClientSession() as session, session.post(f"{gateway}/script", json=outage) as answer:
         assert answer.status == 200
     batch = await town.straight(DEMO, 8)
-    assert await town.arena.until_ended(60, jumps=False)
+    assert await town.arena.until_ended(60, jumps=False), await town.arena.stuck()
 
     assert _not_enrolled(await town.rows(DEMO, batch)) == []
 
@@ -124,7 +124,7 @@ async def test_an_outage_of_the_agency_loses_nothing(town: Town) -> None:
 async def test_a_restart_of_the_mail_host_loses_nothing(town: Town) -> None:
     batch = await town.straight(DEMO, 8)
     await town.arena.kill("post")
-    assert await town.arena.until_ended(60, jumps=False)
+    assert await town.arena.until_ended(60, jumps=False), await town.arena.stuck()
 
     assert _not_enrolled(await town.rows(DEMO, batch)) == []
 
@@ -142,7 +142,7 @@ async def test_sigterm_drains_within_seconds_and_the_next_start_goes_on(town: To
     await town.arena.start_again("hoso")
     await town.arena.world.until("hoso/up.json", "hoso", 60)
     await town.arena.until_working()
-    assert await town.arena.until_ended(60, jumps=False)
+    assert await town.arena.until_ended(60, jumps=False), await town.arena.stuck()
     assert _not_enrolled(await town.rows(DEMO, batch)) == []
 
 

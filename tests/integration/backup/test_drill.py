@@ -53,7 +53,7 @@ class Drill:
         await eventually(enough, f"{count} filings", 30)
 
     async def settled(self) -> None:
-        assert await self.world.until_ended(60, jumps=False), "what was handed in did not end"
+        assert await self.world.until_ended(60, jumps=False), await self.world.stuck()
 
     @contextlib.asynccontextmanager
     async def nothing_is_signed(self) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
@@ -113,7 +113,7 @@ async def test_after_a_restore_nothing_is_filed_twice(drill: Drill) -> None:
     await drill.lose_everything()
     await drill.restore()
     await drill.send(drill.forgotten)  # who had no answer, or reads here that nobody knows it, sends it again
-    assert await world.until_ended(60), "not everything ended after the restore"
+    assert await world.until_ended(60), await world.stuck()
     found = await world.judge()
     assert found.everything == []
     more = [one for one in drill.arrivals() if one not in before]
