@@ -52,8 +52,8 @@ AWAY = (
 STEP = parse_duration("6h")
 LAST = parse_duration("12d")
 QUIET_S = 1.2
-UNREAD_S = 20.0
-"""So long the clock waits for a delivered mail to be read: days that pass meanwhile would be days without a mail watcher."""
+UNREAD_S = 15.0
+"""So long the clock waits once for delivered mails to be read: days that pass meanwhile would be days without a mail watcher."""
 
 
 def a_port() -> int:
@@ -416,8 +416,8 @@ class Arena:
                 ).fetchone()[0]
             )
 
-    async def unread(self, tenant: str = "") -> bool:
-        """Whether a mail that lies in a mailbox of the tenant (of any, without one) has not been kept by the mail watcher yet."""
+    async def unread(self, tenant: str = "") -> set[bytes]:
+        """Mails that lie in a mailbox of the tenant (of any, without one) and were not kept by the mail watcher yet, by SHA-256."""
         with contextlib.closing(ledger(self.world.folder / "post" / "post.db")) as post:
             for row in post.execute("select id, box, content from mails where id > ? order by id", (self._seen,)):
                 self._delivered.setdefault(row["box"], set()).add(hashlib.sha256(row["content"]).digest())
@@ -426,14 +426,13 @@ class Arena:
         boxes = [box for t in owners for box in (t.mailbox, *t.mailboxes)]
         told = set().union(*(self._delivered.get(box, set()) for box in boxes))
         async with self.open() as own:
-            kept = await own.db.pool.fetchval(
-                "select count(distinct sha256) from mail_watcher.mail where sha256 = any($1)", list(told)
-            )
-        return bool(kept < len(told))
+            kept = await own.db.pool.fetch("select sha256 from mail_watcher.mail where sha256 = any($1)", list(told))
+        return told - {row["sha256"] for row in kept}
 
     async def until_ended(self, seconds: float, *, jumps: bool = True, done: Callable[[], bool] = lambda: True) -> bool:
         """Until everything handed in has ended, moving the world's clock when nothing happens. False when something never does."""
         last: tuple[Any, ...] = ()
+        given_up: set[bytes] = set()
         changed, moved = time.monotonic(), parse_duration("1s")
         until = time.monotonic() + seconds
         while time.monotonic() < until:
@@ -444,9 +443,11 @@ class Arena:
                 if picture != last:
                     last, changed = picture, time.monotonic()
                 elif jumps and time.monotonic() - changed > QUIET_S and done():
-                    if time.monotonic() - changed < UNREAD_S and await self.unread():
-                        await asyncio.sleep(0.2)
-                        continue
+                    if unread := await self.unread() - given_up:
+                        if time.monotonic() - changed < UNREAD_S:
+                            await asyncio.sleep(0.2)
+                            continue
+                        given_up |= unread
                     if moved > LAST:
                         return False
                     moved += STEP

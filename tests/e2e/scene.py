@@ -275,7 +275,7 @@ class Scene:
                 *branch.key,
             )[0]["at"]
             now = await self.now()
-            late = bool(agency and agency <= now.timestamp()) or await self.town.arena.unread(branch.tenant)
+            late = bool(agency and agency <= now.timestamp()) or bool(await self.town.arena.unread(branch.tenant))
         except AWAY:
             return True
         began, self._waiting = self._waiting, None
