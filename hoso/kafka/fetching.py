@@ -306,6 +306,14 @@ class Fetching(ConsumerRebalanceListener):  # type: ignore[misc]
         assert self._consumer is not None
         while True:
             await asyncio.sleep(COMMIT_S)
+            if self._consumer._fetcher is not None and self._consumer._fetcher._fetch_task.done():
+                # Seen when a broker was killed: an assertion of the client's own, and it never fetches again.
+                self._fail(
+                    HosoError(
+                        f"Kafka's client has stopped fetching for {self._group}; starting again goes on from its position"
+                    )
+                )
+                return
             await self.told.tell(self._consumer)
             try:
                 if self._waiting:

@@ -10,10 +10,12 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from hoso.log.port import Record
+from hoso.runtime.failures import HosoError
 from hoso.runtime.ids import uuid7
 from tests.contract.log.on_kafka import KafkaStage
 from tests.contract.log.stage import COUNTED, Counted, consumer, count, echoes, reader, ready, service, settle
 from tests.contract.log.test_consumer import Pausing
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.parametrize("stage", ["kafka"], indirect=True)
 
@@ -61,3 +63,24 @@ async def test_what_an_internal_topic_says_of_itself_need_not_be_writable(stage:
     assert await echoes(stage, unit) == [1]
     assert [r["type"] for r in await stage.pool.fetch("select type from log.held_event")] == ["a\ufffdb\ufffd"]
     assert await stage.pool.fetchval("select count(*) from log.dead") == 3
+
+
+async def test_a_client_that_has_stopped_fetching_ends_the_process_and_the_next_goes_on(stage: KafkaStage) -> None:
+    """As its own assertion did once a broker was killed: it says nothing more, and gives out nothing."""
+    unit, own = uuid7(), consumer(stage, service())
+    await count(stage, unit, [1])
+    assert await settle(own) == 1
+    own._events._fetching._consumer._fetcher._fetch_task.cancel()
+
+    async def ended() -> bool:
+        try:
+            await own.turn()
+        except HosoError as error:
+            return "has stopped fetching" in str(error)
+        return False
+
+    await eventually(ended, "the reader to end", 20)
+    await own._events.close()
+    await count(stage, unit, [2])
+    assert await settle(consumer(stage, service())) == 1
+    assert await echoes(stage, unit) == [1, 2]
