@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
 
 import typer
 
@@ -14,6 +15,7 @@ from app.words import text
 if TYPE_CHECKING:
     from app.house import House
     from app.redriving import Redriven
+    from app.stopped import Filter
     from hoso.settings import Settings
 
 dead = typer.Typer(no_args_is_help=True, help="Records of the log that nobody could read.")
@@ -76,6 +78,15 @@ def show_dead(
         say(f"{key}: {value}")
 
 
+def _named(id_: str | None, chosen: Filter) -> UUID | None:
+    """The letter that was named; None: those that are chosen. Raises SettingsError unless it is the one or the other."""
+    from hoso.runtime.failures import SettingsError
+
+    if (id_ is None) == chosen.says_nothing:
+        raise SettingsError(text("dead.which"))
+    return read_uuid(id_) if id_ is not None else None
+
+
 @dead.command("redrive")
 def redrive_dead(
     id_: Annotated[
@@ -101,12 +112,9 @@ def redrive_dead(
     Example: hoso dead-letters redrive --topic enrolment.requests.acme --dry-run
     """
     from app.stopped import MOST_REDRIVES, Filter
-    from hoso.runtime.failures import SettingsError
 
     chosen = Filter(reason, group, topic, tenant, read_time(since), read_time(before))
-    if (id_ is None) == chosen.says_nothing:
-        raise SettingsError(text("dead.which"))
-    letter = read_uuid(id_) if id_ is not None else None
+    letter = _named(id_, chosen)
 
     async def job(own: House) -> tuple[list[dict[str, Any]], list[Redriven]]:
         from app import stopped
@@ -173,20 +181,21 @@ def settle_dead(
     Example: hoso dead-letters settle --topic enrolment.requests.acme --why "acme sends them again"
     """
     from app.stopped import Filter
-    from hoso.runtime.failures import SettingsError
 
     chosen = Filter(reason, group, topic, tenant, read_time(since), read_time(before))
-    if (id_ is None) == chosen.says_nothing:
-        raise SettingsError(text("dead.which"))
-    letter = read_uuid(id_) if id_ is not None else None
+    letter = _named(id_, chosen)
 
     async def job(own: House) -> list[Any]:
         from app import stopped
         from app.redriving import settle
 
         async with own.db.pool.acquire() as db:
-            rows = await stopped.dead(db, chosen, done=False)
-        ids = [row["id"] for row in rows if letter in (None, row["id"])]
+            if letter is None:
+                rows = await stopped.dead(db, chosen, done=False)
+            else:
+                one = await stopped.dead_letter(db, letter)
+                rows = [one] if one and not (one["redriven_at"] or one["settled_at"]) else []
+        ids = [row["id"] for row in rows]
         return ids if dry_run else await settle(own.db.pool, ids, actor, why)
 
     ids = working(job)

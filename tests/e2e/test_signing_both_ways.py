@@ -20,6 +20,7 @@ from demo.signing import Workstation, module
 from tests.contract.signing.esign import CLIENT, CLIENT_KEY, Certificate, Esign, esign
 from tests.e2e.looks import a_tax_code, eventually, own_profile, signers, tasks, told
 from tests.e2e.scene import Branch, Scene
+from tests.support.needs import absent
 
 
 class Phone:
@@ -182,7 +183,7 @@ async def desk(scene: Scene) -> AsyncIterator[tuple[Desk, str]]:
     """A workstation with a token in it that signs whatever comes; and the token's tax code."""
     library = module()
     if library is None:
-        pytest.skip("softhsm2 is not installed: apt-get install softhsm2")
+        absent("softhsm2 is not installed: apt-get install softhsm2")
     arena, tax_code = scene.town.arena, a_tax_code()
     station = Desk(arena.world, library, int(tax_code[-4:]))
     await asyncio.to_thread(station.plug_in, Authority(), tax_code, "Công ty TNHH Hoa Ban")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from services.mail_watcher.secret import Secret
 from tests.contract.mailbox.consents import TokenService
 from tests.contract.mailbox.house import House
 from tests.contract.mailbox.servers import PASSWORD, Dovecot, Pymap, Server
+from tests.support.needs import absent
 
 Open = Callable[..., Mailbox]
 
@@ -44,10 +44,7 @@ def tokens(token_service: TokenService) -> Iterator[TokenService]:
 @pytest.fixture(scope="session")
 def dovecot(token_service: TokenService) -> Iterator[Dovecot]:
     if Dovecot.binary() is None:
-        sentence = "Dovecot is missing: apt-get install --no-install-recommends dovecot-imapd"
-        if os.environ.get("CI") == "true":
-            pytest.fail(sentence)
-        pytest.skip(sentence)
+        absent("Dovecot is missing: apt-get install --no-install-recommends dovecot-imapd")
     server = Dovecot(f"http://127.0.0.1:{token_service.port}/introspect?token=")
     yield server
     server.stop()

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import pytest
 from aiokafka import AIOKafkaConsumer
 
 from demo.broker import Cluster
@@ -26,6 +25,7 @@ from schemas.topics import topic_named
 from tests.integration.cli.command import ROOT, Cli
 from tests.integration.intake.house import OTHER_EMAIL, fields, furnished
 from tests.support.kafka import MakeCluster
+from tests.support.needs import absent
 from tests.support.waiting import eventually
 
 TOPIC = "enrolment.requests.hoaban"
@@ -51,10 +51,7 @@ def kcat() -> str:
     """The program; a missing one skips here, and fails in CI."""
     found = shutil.which("kcat")
     if found is None:
-        sentence = "kcat is not installed: run `bash scripts/test-tools.sh`"
-        if os.environ.get("CI") == "true":
-            pytest.fail(sentence)
-        pytest.skip(sentence)
+        absent("kcat is not installed: run `bash scripts/test-tools.sh`")
     return found
 
 
