@@ -32,8 +32,8 @@ class KafkaLog:
     reader harmless. Partitions are shared by range, so one member has the same partition numbers of all topics.
     """
 
-    linger = 0.0
-    """The relay has gathered already: waiting for more would only make every hop later."""
+    words = ()
+    """Kafka itself wakes who reads it: an event that was committed here is not there yet."""
 
     def __init__(
         self,

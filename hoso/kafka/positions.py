@@ -25,14 +25,13 @@ select p.topic, p.part, p.kafka, p.off,
 from log.position p left join log.head h using (topic, part) where p.grp = $1 and p.topic = any($2)
 """
 _MOVE = """
+with marked as (
+  insert into log.mark(grp, source, topic, part, epoch, off)
+  select $1, * from unnest($7::text[], $8::text[], $9::smallint[], $10::int[], $11::bigint[])
+  on conflict (grp, source, topic, part) do update set epoch = excluded.epoch, off = excluded.off)
 update log.position p set kafka = w.kafka, off = coalesce(w.own, p.off), at = case when w.own is null then p.at else w.at end, moved_at = clock_timestamp()
 from unnest($2::text[], $3::smallint[], $4::bigint[], $5::bigint[], $6::timestamptz[]) as w(topic, part, kafka, own, at)
 where p.grp = $1 and (p.topic, p.part) = (w.topic, w.part)
-"""
-_MARK = """
-insert into log.mark(grp, source, topic, part, epoch, off)
-select $1, * from unnest($2::text[], $3::text[], $4::smallint[], $5::int[], $6::bigint[])
-on conflict (grp, source, topic, part) do update set epoch = excluded.epoch, off = excluded.off
 """
 _SKIP = """
 update log.position p set kafka = w.kafka from unnest($2::text[], $3::smallint[], $4::bigint[]) as w(topic, part, kafka)
@@ -98,16 +97,10 @@ class Positions:
     ) -> None:
         """Put the positions at the Kafka offsets in `ends` (with the event's time), and write the marks."""
         offs = {key: mark.off + 1 for (source, key), mark in marks.items() if source == own}
-        await tx.execute(
-            _MOVE, self._group, *columns([(*key, kafka, offs.get(key), at) for key, (kafka, at) in ends.items()])
-        )
-        if marks and holds("mark-with-effects"):
-            await self.write(tx, marks)
-
-    async def write(self, tx: Any, marks: Mapping[tuple[str, Partition], Mark]) -> None:
-        """Write marks."""
         rows = sorted((source, *key, *mark) for (source, key), mark in marks.items())
-        await tx.execute(_MARK, self._group, *columns(rows))
+        written = columns(rows) if rows and holds("mark-with-effects") else [[]] * 5
+        places = columns([(*key, kafka, offs.get(key), at) for key, (kafka, at) in ends.items()])
+        await tx.execute(_MOVE, self._group, *places, *written)
 
     async def skip(self, places: Mapping[Partition, Place]) -> bool:
         """Put the positions behind what was seen before; False when they are no longer where the places say."""

@@ -118,12 +118,11 @@ class PostgresLog:
     position is what makes a second reader harmless.
     """
 
-    linger = 0.005
-
     def __init__(self, pool: Any, group: str, topics: Sequence[Topic], member: UUID, _wake: Any = None) -> None:
         self._pool = pool
         self._group = group
         self._topics = list(topics)
+        self.words = [t.name for t in topics]
         self.member = member
         self._positions: dict[tuple[str, int], tuple[int, datetime]] = {}
         self._mine: set[tuple[str, int]] = set()
@@ -234,9 +233,9 @@ class Bell:
         self._due: set[str] = set()
         self._ring = asyncio.Event()
 
-    def on(self, *words: str) -> asyncio.Event:
+    def on(self, *words: str, event: asyncio.Event | None = None) -> asyncio.Event:
         """An event that is set whenever one of `words` (a topic, "lane:<name>", "clock", ...) is rung anywhere."""
-        event = asyncio.Event()
+        event = event or asyncio.Event()
         for word in words:
             self._waiting.setdefault(word, set()).add(event)
         return event

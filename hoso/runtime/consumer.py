@@ -336,14 +336,11 @@ class Consumer(Generic[S]):
             await self._service.states.save(tx, batch.states)
         return await write(tx, self._source, batch.steps, now)
 
-    async def run(
-        self, woken: asyncio.Event, ring: Any, topics: asyncio.Event, *, linger: float = 0.005, drained: asyncio.Event
-    ) -> None:
+    async def run(self, woken: asyncio.Event, ring: Any, topics: asyncio.Event, *, drained: asyncio.Event) -> None:
         """Turn until `drained` is set; then finish the turn under way and return. Lost connections are waited out.
 
         `topics` is set when a topic was made meanwhile."""
-        pause = 0.05
-        looked = 0.0
+        pause, looked = 0.05, 0.0
         while not drained.is_set():
             try:
                 woken.clear()
@@ -369,4 +366,5 @@ class Consumer(Generic[S]):
             if not handled:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(woken.wait(), 1.0)
-                    await asyncio.sleep(linger)
+            if handled < self._limit:
+                await asyncio.sleep(self._service.linger)

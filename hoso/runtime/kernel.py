@@ -105,12 +105,13 @@ class Kernel:
 
     async def _consume(self, service: Service[Any]) -> None:
         bell = self.bell
-        woken = bell.on(*(t.name for t in service.topics), f"held:{service.group}")
+        woken = bell.on(f"held:{service.group}")
         events = self._log_of(self.db.quick, service.group, service.topics, self.member, woken.set)
+        bell.on(*events.words, event=woken)
         self._logs.append(events)
         consumer = Consumer(service, events, self.db, self._source, self.clock, self.metrics)
         try:
-            await consumer.run(woken, bell.ring, bell.on("topics"), linger=events.linger, drained=self.drained)
+            await consumer.run(woken, bell.ring, bell.on("topics"), drained=self.drained)
         finally:
             await events.close()
 

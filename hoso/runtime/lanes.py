@@ -357,6 +357,7 @@ class LaneRunner:
     async def _write(self, outcomes: Sequence[Outcome], evidence: bool = True) -> set[str]:
         ending = [o for o in outcomes if o.steps is not None]
         back = [o for o in outcomes if o.steps is None]
+        more = False
         async with self._db.pool.acquire() as tx, tx.transaction():
             won = await self._put_back(tx, back)
             if ending:
@@ -364,7 +365,7 @@ class LaneRunner:
                     _END, not holds("outcome"), *columns([(o.call.id, o.call.claim) for o in ending])
                 )
                 won |= {r["id"] for r in freed} if holds("outcome") else {o.call.id for o in ending}
-                await promote(tx, {(r["lane"], r["subject"]) for r in freed})
+                more = await promote(tx, {(r["lane"], r["subject"]) for r in freed})
             if self._lane.record is not None and evidence:
                 await self._lane.record(
                     tx,
@@ -381,7 +382,7 @@ class LaneRunner:
             )
             await point(f"{self._short}.before-commit")
         await point(f"{self._short}.after-commit")
-        return words | ({f"lane:{self._name}"} if ending else set())
+        return words | ({f"lane:{self._name}"} if more else set())
 
     async def _put_back(self, tx: Any, outcomes: Sequence[Outcome]) -> set[UUID]:
         if not outcomes:

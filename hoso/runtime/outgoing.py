@@ -166,18 +166,19 @@ async def _withdraw(tx: Any, group: str, names: Sequence[str]) -> None:
         await promote(tx, {(r["lane"], r["subject"]) for r in gone})
 
 
-async def promote(tx: Any, freed: set[tuple[str, UUID]]) -> None:
-    """Make the next call of each (lane, subject) ready, where none is."""
+async def promote(tx: Any, freed: set[tuple[str, UUID]]) -> bool:
+    """Make the next call of each (lane, subject) ready, where none is; whether there was one."""
     if not freed:
-        return
+        return False
     queues = sorted(freed)
-    await tx.execute(
+    done = await tx.execute(
         "update log.call set ready = true where id in ("
         "  select n.id from unnest($1::text[], $2::uuid[]) as f(lane, subject) cross join lateral ("
         "    select c.id from log.call c where c.lane = f.lane and c.subject = f.subject order by c.seq limit 1) n"
         "  where not exists (select 1 from log.call r where r.lane = f.lane and r.subject = f.subject and r.ready))",
         *columns(queues),
     )
+    return bool(done != "UPDATE 0")
 
 
 async def _set_timers(tx: Any, group: str, timers: dict[tuple[UUID, str], tuple[Cause, Timer] | None]) -> None:

@@ -24,6 +24,8 @@ from services.notifier.receivers import Receivers
 
 log = logging.getLogger(__name__)
 GROUP = "hoso.notifier"
+LINGER_S = 0.2
+"""People and other systems hear of it a moment later."""
 KEEP = timedelta(days=30)
 """How long public events, notices and mails stay."""
 _AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
@@ -69,7 +71,7 @@ def service(needs: Needs) -> Service[Heard]:
             harmless=True,  # the same mail again has the same Message-ID
             record=post.record,
         )
-    return Service(GROUP, topics_read_by(GROUP), Projection(needs.relay is not None), handle, lanes)
+    return Service(GROUP, topics_read_by(GROUP), Projection(needs.relay is not None), handle, lanes, linger=LINGER_S)
 
 
 async def work(needs: Needs, drained: asyncio.Event, *, pause: float = 1.0) -> None:
