@@ -417,7 +417,7 @@ class Arena:
             )
 
     async def unread(self, tenant: str = "") -> set[bytes]:
-        """Mails that lie in a mailbox of the tenant (of any, without one) and were not kept by the mail watcher yet, by SHA-256."""
+        """Mails that lie in a mailbox of the tenant (of any, without one) about which the mail watcher has not decided yet, by SHA-256."""
         with contextlib.closing(ledger(self.world.folder / "post" / "post.db")) as post:
             for row in post.execute("select id, box, content from mails where id > ? order by id", (self._seen,)):
                 self._delivered.setdefault(row["box"], set()).add(hashlib.sha256(row["content"]).digest())
@@ -426,7 +426,9 @@ class Arena:
         boxes = [box for t in owners for box in (t.mailbox, *t.mailboxes)]
         told = set().union(*(self._delivered.get(box, set()) for box in boxes))
         async with self.open() as own:
-            kept = await own.db.pool.fetch("select sha256 from mail_watcher.mail where sha256 = any($1)", list(told))
+            kept = await own.db.pool.fetch(
+                "select sha256 from mail_watcher.mail where sha256 = any($1) and not look", list(told)
+            )
         return told - {row["sha256"] for row in kept}
 
     async def until_ended(self, seconds: float, *, jumps: bool = True, done: Callable[[], bool] = lambda: True) -> bool:
