@@ -1,7 +1,7 @@
 """Who may do what on the cluster: the least each service and each producing system needs, by the table in schemas/topics.py. Pure.
 
-Every service is a Kafka user named as its group (`hoso.intake`), the relay is `hoso.relay`, whoever reads lag is `hoso.ops`, a
-producing system is named as its tenant. Rights are only given, never taken away. WRITE and READ imply DESCRIBE.
+Every service is a Kafka user named as its group (`hoso.intake`), the relay is `hoso.relay`, whoever reads lag is `hoso.ops`,
+trends are `hoso.trends`, a producing system is named as its tenant. Rights are only given, never taken away. WRITE and READ imply DESCRIBE.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from hoso.kafka.topics import dlq_of
 from schemas.topics import REQUESTS, TOPICS, topics_read_by
 
 Resource = Literal["topic", "group"]
-Operation = Literal["READ", "WRITE", "DESCRIBE"]
-RELAY, OPS = "hoso.relay", "hoso.ops"
+Operation = Literal["READ", "WRITE", "CREATE", "DESCRIBE"]
+RELAY, OPS, TRENDS = "hoso.relay", "hoso.ops", "hoso.trends"
 _RESOURCES = {"topic": 2, "group": 3}
-_OPERATIONS = {"READ": 3, "WRITE": 4, "DESCRIBE": 8}
+_OPERATIONS = {"READ": 3, "WRITE": 4, "CREATE": 5, "DESCRIBE": 8}
 _LITERAL, _PREFIXED, _ALLOW = 3, 4, 3
 _REQUESTS = REQUESTS.name.removesuffix("<tenant>")
 
@@ -58,7 +58,7 @@ class Right:
 
 def rights(tenants: Sequence[str], user: str = "") -> list[Right]:
     """All rights. `user`: one user for all services instead of one each; producing systems keep their own."""
-    found = [*_of_relay(), *_of_services(), *_of_lag()]
+    found = [*_of_relay(), *_of_services(), *_of_lag(), *_of_trends()]
     if user:
         found = [Right(user, r.operation, r.resource, r.name, r.prefixed) for r in found]
     return list(dict.fromkeys([*found, *(right for tenant in tenants for right in _of_tenant(tenant))]))
@@ -86,6 +86,15 @@ def _of_lag() -> Iterable[Right]:
     for topic in TOPICS:
         yield Right(OPS, "READ", "topic", topic.name)
     yield Right(OPS, "READ", "topic", _REQUESTS, prefixed=True)
+
+
+def _of_trends() -> Iterable[Right]:
+    yield Right(TRENDS, "READ", "group", TRENDS, prefixed=True)
+    for topic in TOPICS:
+        yield Right(TRENDS, "READ", "topic", topic.name)
+    own: Sequence[Operation] = ("CREATE", "READ", "WRITE")
+    for operation in own:
+        yield Right(TRENDS, operation, "topic", TRENDS, prefixed=True)
 
 
 def _of_tenant(tenant: str) -> Iterable[Right]:

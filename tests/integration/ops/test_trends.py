@@ -21,15 +21,20 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from hoso.kafka import headers
+from hoso.kafka.access import rights
+from hoso.kafka.admin import administered
+from hoso.kafka.connection import Broker
 from hoso.log.partitions import partition_of
 from hoso.log.port import Record
 from hoso.runtime.clock import WorldClock
 from hoso.runtime.ids import uuid7
 from hoso.runtime.outgoing import Cause, Source, entry_of
 from hoso.runtime.steps import Tell
+from hoso.settings import load
 from schemas.events import EnrolmentProgressed
 from schemas.topics import PARTITIONS, TOPICS
 from schemas.units import Stage
+from tests.support.kafka import MakeCluster
 from tests.support.needs import absent
 from tests.support.waiting import eventually
 
@@ -73,14 +78,14 @@ class Outbox:
 
 
 @contextlib.asynccontextmanager
-async def trends(kafka: str, folder: Path, version: int) -> AsyncIterator[str]:
+async def trends(kafka: str, folder: Path, version: int, **given: str) -> AsyncIterator[str]:
     """The process; what it answers at. It listens nowhere else."""
     process = await asyncio.create_subprocess_exec(
         *(str(PYTHON), "-m", "services.ops.trends", "--http", "127.0.0.1:0", "--version", str(version)),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
         stderr=sys.stderr,
-        env={"PATH": os.environ["PATH"], "HOSO_LOG": f"kafka://{kafka}", "HOSO_VAR": str(folder)},
+        env={"PATH": os.environ["PATH"], "HOSO_LOG": f"kafka://{kafka}", "HOSO_VAR": str(folder), **given},
     )
     assert process.stdout is not None
     try:
@@ -116,16 +121,23 @@ def spent(told: dict[str, Any], stage: str) -> tuple[int, float, float]:
     )
 
 
-@pytest.fixture
-async def outbox(kafka: str) -> AsyncIterator[Outbox]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+@contextlib.asynccontextmanager
+async def made(**arguments: Any) -> AsyncIterator[Outbox]:
+    """The topics, and somebody who writes to them."""
+    admin = AIOKafkaAdminClient(**arguments)
     await admin.start()
     await admin.create_topics([NewTopic(topic.name, topic.partitions, 1) for topic in TOPICS])
     await admin.close()
-    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    producer = AIOKafkaProducer(**arguments)
     await producer.start()
     yield Outbox(producer, f"t{uuid.uuid4().hex[:12]}")
     await producer.stop()
+
+
+@pytest.fixture
+async def outbox(kafka: str) -> AsyncIterator[Outbox]:
+    async with made(bootstrap_servers=kafka) as own:
+        yield own
 
 
 async def test_events_are_counted_once_by_topic_stage_and_tenant_and_again_from_the_beginning(
@@ -173,3 +185,29 @@ async def test_events_are_counted_once_by_topic_stage_and_tenant_and_again_from_
         await eventually(again, "everything to be counted from the beginning")
         (now,) = (await ask(url, outbox.tenant))["now"]
         assert (now["stage"], now["count"]) == ("filed", 18)
+
+
+async def test_the_rights_that_hoso_topics_acls_prints_suffice(kafka_cluster: MakeCluster, tmp_path: Path) -> None:
+    cluster = kafka_cluster(security=True, users={"hoso.trends": "correct-horse-1"})
+
+    def user(name: str) -> dict[str, str]:
+        word = tmp_path / name
+        word.write_text(cluster.users[name])
+        return {
+            "log": f"kafka+sasl-ssl://{cluster.bootstrap}",
+            "kafka_ca": str(cluster.ca),
+            "kafka_user": name,
+            "kafka_password_file": str(word),
+        }
+
+    async with made(**cluster.arguments("admin")) as own:
+        async with administered(Broker.of_settings(load(**user("admin")))) as admin:
+            await admin.allow([right for right in rights([]) if right.user == "hoso.trends"])
+        given = {f"HOSO_{name.upper()}": value for name, value in user("hoso.trends").items()}
+        async with trends(cluster.bootstrap, tmp_path, 1, **given) as url:
+            await own.tell(uuid7(), uuid7(), Stage.REQUESTED, BEGAN)
+
+            async def there() -> bool:
+                return counted(await ask(url, own.tenant)) == 1
+
+            await eventually(there, "the event to be counted")
