@@ -17,7 +17,7 @@ from uuid import UUID
 import aiohttp
 import psutil
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from hoso.kafka import headers
@@ -130,8 +130,10 @@ async def made(**arguments: Any) -> AsyncIterator[Outbox]:
     await admin.close()
     producer = AIOKafkaProducer(**arguments)
     await producer.start()
-    yield Outbox(producer, f"t{uuid.uuid4().hex[:12]}")
-    await producer.stop()
+    try:
+        yield Outbox(producer, f"t{uuid.uuid4().hex[:12]}")
+    finally:
+        await producer.stop()
 
 
 @pytest.fixture
@@ -211,3 +213,10 @@ async def test_the_rights_that_hoso_topics_acls_prints_suffice(kafka_cluster: Ma
                 return counted(await ask(url, own.tenant)) == 1
 
             await eventually(there, "the event to be counted")
+            parts = [TopicPartition("hoso.trends-events-changelog", part) for part in range(PARTITIONS)]
+            async with AIOKafkaConsumer(**cluster.arguments("admin")) as reader:
+
+                async def kept() -> bool:
+                    return sum((await reader.end_offsets(parts)).values()) > 0
+
+                await eventually(kept, "the table to be kept in Kafka")
