@@ -262,17 +262,10 @@ class Consumer(Generic[S]):
             )
         for record, hold in batch.dead:
             self._metrics.dead.labels(group).inc()
+            place, why = (record.topic, record.part, record.off), (hold.reason, writable(hold.error))
             await tx.execute(
                 "insert into log.dead(id, grp, topic, part, off, reason, error, body, at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-                uuid7(),
-                group,
-                record.topic,
-                record.part,
-                record.off,
-                hold.reason,
-                writable(hold.error),
-                record.body,
-                record.at,
+                *(uuid7(), group, *place, *why, record.body, record.at),
             )
         if batch.changed:
             await self._service.states.save(tx, {unit: batch.states[unit] for unit in batch.changed})

@@ -183,13 +183,9 @@ class Kernel:
             if not seen:
                 # New, or declared dead while this process stood still: what it had claimed is others' now.
                 member = uuid7()
+                row = (member, self.group, socket.gethostname(), os.getpid(), self.address)
                 await db.execute(
-                    "insert into log.member(id, grp, host, pid, address) values ($1, $2, $3, $4, $5)",
-                    member,
-                    self.group,
-                    socket.gethostname(),
-                    os.getpid(),
-                    self.address,
+                    "insert into log.member(id, grp, host, pid, address) values ($1, $2, $3, $4, $5)", *row
                 )
                 self.member = member
         for events in self._logs:

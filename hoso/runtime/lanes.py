@@ -58,15 +58,21 @@ returning c.id, c.lane, c.tenant, c.subject, c.name, c.type, c.correlation, c.bo
 
 _END = """
 delete from log.call c using unnest($2::uuid[], $3::bigint[]) as o(id, claim)
-where c.id = o.id and (c.claim = o.claim and c.owner is not null or $1) returning c.id, c.lane, c.subject
+where c.id = o.id and (c.claim = o.claim and c.owner is not null or $1) returning o.id, o.claim, c.lane, c.subject
 """
+
+_ORPHANS = """
+update log.call c set owner = null, unsure = true, looks = 0 where c.lane = $1 and c.owner = $2
+and not exists (select 1 from unnest($3::uuid[], $4::bigint[]) as m(id, claim) where (m.id, m.claim) = (c.id, c.claim))
+"""
+"""Claimed by this process, which was not told so: the commit took effect, its acknowledgement was lost."""
 
 _PUT_BACK = """
 update log.call c set owner = null, not_before = now() + o.wait, unsure = o.unsure, looks = o.looks, error = o.error,
   tries = c.tries - o.refund, absent = c.absent + o.absent
 from unnest($1::uuid[], $2::bigint[], $3::interval[], $4::bool[], $5::int[], $6::text[], $7::int[], $8::int[])
   as o(id, claim, wait, unsure, looks, error, refund, absent)
-where c.id = o.id and c.claim = o.claim and c.owner is not null returning c.id
+where c.id = o.id and c.claim = o.claim and c.owner is not null returning o.id, o.claim
 """
 
 _STOOD_STILL = (
@@ -74,6 +80,7 @@ _STOOD_STILL = (
 )
 
 INCONCLUSIVE_LOOKS = 2
+ORPHANS_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,10 @@ class Claimed:
     """Seconds from the claim until "absent" is a proof: the last deadline and the transport bound have passed."""
     patient: bool
     """Whether it may still wait."""
+
+    @property
+    def key(self) -> tuple[UUID, int]:
+        return self.id, self.claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +178,9 @@ class LaneRunner:
         self._tasks: set[asyncio.Task[None]] = set()
         self._finished: asyncio.Queue[Outcome] = asyncio.Queue()
         self._short = name.replace(".", "-")
-        self._inflight = 0
+        self._mine: set[tuple[UUID, int]] = set()
+        """Calls in flight, each with its claim: after a long sleep this process may claim what it still has in hand."""
+        self._looked = 0.0
 
     async def run(self, woken: asyncio.Event, ring: Callable[[set[str]], None], *, drained: asyncio.Event) -> None:
         """Claim and perform until `drained` is set; then wait for what is in flight, at most its own deadlines."""
@@ -193,14 +206,18 @@ class LaneRunner:
             for task in self._tasks:
                 task.cancel()
             for _ in range(100):
-                if self._finished.empty() and not self._inflight:
+                if self._finished.empty() and not self._mine:
                     break
                 await asyncio.sleep(0.02)
             writer.cancel()
 
     async def _claim(self) -> bool:
         """Begin what is there; whether there may be more at once. Who was woken meanwhile looks again anyway."""
-        room = self._circuit.room(self._lane.at_once - self._inflight)
+        if time.monotonic() - self._looked > ORPHANS_S:
+            self._looked = time.monotonic()
+            mine = [[id_ for id_, _ in self._mine], [claim for _, claim in self._mine]]
+            await self._db.pool.execute(_ORPHANS, self._name, self._member(), *mine)
+        room = self._circuit.room(self._lane.at_once - len(self._mine))
         self._metrics.circuit_open.labels(self._name).set(self._circuit.open)
         if room < min(self._lane.at_once // 4 or 1, 20) and not self._circuit.open or room <= 0:
             return False
@@ -213,12 +230,12 @@ class LaneRunner:
         ask = (self._member(), self._name, self._clock.now(), min(room, 500), self._lane.timeout, list(fact_types()))
         rows = await self._db.pool.fetch(_CLAIM, *ask)
         for row in rows:
-            self._inflight += 1
+            self._mine.add((row["id"], row["claim"]))
             call = self._claimed(row, began)
             task = asyncio.create_task(self._one(call))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        self._metrics.in_flight.labels(self._name).set(self._inflight)
+        self._metrics.in_flight.labels(self._name).set(len(self._mine))
         if rows:
             await point(f"{self._short}.after-claim")
         return len(rows) == min(room, 500)
@@ -229,16 +246,9 @@ class LaneRunner:
         except ValidationError:
             ask = Fact()  # nobody can perform it: it fails, is looked at twice, and is given up
         left = (row["deadline"] - row["real"]).total_seconds() if row["deadline"] else 0.0
-        this = Try(
-            row["name"],
-            row["tries"],
-            row["unsure"],
-            began + (left if not row["unsure"] else self._lane.timeout.total_seconds()),
-            row["tenant"],
-            self._clock.now(),
-            row["subject"],
-            row["correlation"],
-        )
+        name, deadline = row["name"], began + (self._lane.timeout.total_seconds() if row["unsure"] else left)
+        who = (row["tenant"], self._clock.now(), row["subject"], row["correlation"])
+        this = Try(name, row["tries"], row["unsure"], deadline, *who)
         return Claimed(
             row["id"],
             row["claim"],
@@ -323,8 +333,8 @@ class LaneRunner:
             while not self._finished.empty() and len(outcomes) < 500:
                 outcomes.append(self._finished.get_nowait())
             words = await self._write_until_done(outcomes)
-            self._inflight -= len(outcomes)
-            self._metrics.in_flight.labels(self._name).set(self._inflight)
+            self._mine.difference_update(o.call.key for o in outcomes)
+            self._metrics.in_flight.labels(self._name).set(len(self._mine))
             ring(words)
             woken.set()
 
@@ -361,37 +371,35 @@ class LaneRunner:
         async with self._db.pool.acquire() as tx, tx.transaction():
             won = await self._put_back(tx, back)
             if ending:
-                freed = await tx.fetch(
-                    _END, not holds("outcome"), *columns([(o.call.id, o.call.claim) for o in ending])
-                )
-                won |= {r["id"] for r in freed} if holds("outcome") else {o.call.id for o in ending}
+                freed = await tx.fetch(_END, not holds("outcome"), *columns([o.call.key for o in ending]))
+                won |= {(r["id"], r["claim"]) for r in freed} if holds("outcome") else {o.call.key for o in ending}
                 more = await promote(tx, {(r["lane"], r["subject"]) for r in freed})
             if self._lane.record is not None and evidence:
                 await self._lane.record(
                     tx,
                     [
-                        Tried(o.call.ask, o.call.this, o.word if o.call.id in won else "lost", o.error, o.steps or ())
+                        Tried(o.call.ask, o.call.this, o.word if o.call.key in won else "lost", o.error, o.steps or ())
                         for o in outcomes
                     ],
                 )
             words = await write(
                 tx,
                 self._source,
-                [(o.call.cause, step) for o in ending if o.call.id in won for step in o.steps or ()],
+                [(o.call.cause, step) for o in ending if o.call.key in won for step in o.steps or ()],
                 self._clock.now(),
             )
             await point(f"{self._short}.before-commit")
         await point(f"{self._short}.after-commit")
         return words | ({f"lane:{self._name}"} if more else set())
 
-    async def _put_back(self, tx: Any, outcomes: Sequence[Outcome]) -> set[UUID]:
+    async def _put_back(self, tx: Any, outcomes: Sequence[Outcome]) -> set[tuple[UUID, int]]:
         if not outcomes:
             return set()
         rows = [
             (o.call.id, o.call.claim, o.wait, o.unsure, o.looks, o.error[:500], o.refund, int(o.word == "absent"))
             for o in outcomes
         ]
-        return {r["id"] for r in await tx.fetch(_PUT_BACK, *columns(rows))}
+        return {(r["id"], r["claim"]) for r in await tx.fetch(_PUT_BACK, *columns(rows))}
 
 
 def _back_off(tries: int) -> timedelta:

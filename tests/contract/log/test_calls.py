@@ -14,7 +14,7 @@ import pytest
 from hoso.runtime.clock import Setting, WorldClock, boottime
 from hoso.runtime.failures import Invalid, OutcomeUnknown, Transient
 from hoso.runtime.ids import uuid7
-from hoso.runtime.lanes import LaneRunner
+from hoso.runtime.lanes import _CLAIM, LaneRunner
 from hoso.runtime.outgoing import Cause, write
 from hoso.runtime.steps import Call, NotYet, Step, Tell, Tried, Try, Withdraw
 from hoso.runtime.upkeep import mend_queues, sweep
@@ -22,6 +22,7 @@ from hoso.store.postgres import Database
 from tests.contract.log.stage import (
     ECHOED,
     GROUP,
+    LANE,
     Asked,
     Desk,
     Echoed,
@@ -322,6 +323,66 @@ async def test_an_outcome_written_twice_never_frees_a_later_claim(stage: Databas
         may_end.set()
         await all_ended(stage)
     assert (desk.two_at_once, len(desk.tries)) == (0, 2)
+
+
+async def test_a_claim_whose_acknowledgement_was_lost_is_found_again(stage: Database) -> None:
+    """The process lives and would never have asked: nobody else may, for it is the owner."""
+
+    class LosesTheFirstClaim(LaneRunner):
+        lost = False
+
+        async def _claim(self) -> bool:
+            if self.lost:
+                return await super()._claim()
+            self.lost = True
+            ask = (self._member(), LANE, datetime.now(UTC), 9, timedelta(seconds=30), [Asked.TYPE])
+            assert len(await self._db.pool.fetch(_CLAIM, *ask)) == 1
+            raise ConnectionResetError("the acknowledgement is lost")
+
+    async def found(asked: Asked, this: Try) -> Sequence[Step]:
+        return [Tell(Echoed(n=asked.n, text="found"))]
+
+    gate = Gate()
+    desk = Desk(gate, look=found)
+    await admit(stage, ask(uuid7(), "claimed", 1))
+    async with working(stage, desk, runner_of=LosesTheFirstClaim) as worker:
+        await admit(stage, ask(uuid7(), "in flight", 2))
+        await until(lambda: bool(desk.tries), "another call to be in flight")
+        await eventually(lambda: echoes(stage), "the call to be looked for")
+        assert [c["name"] for c in await calls(stage)] == ["in flight"]
+        assert (await calls(stage))[0]["owner"] == worker.member, "what is in flight stays whose it is"
+        gate.open.set()
+        await all_ended(stage)
+    assert sorted(await echoes(stage)) == [1, 2]
+
+
+async def test_what_one_process_claimed_twice_is_told_once(stage: Database) -> None:
+    """It slept, was declared dead, woke under a new name and claimed what it still had in hand; both end in one batch."""
+    gate, evidence = Gate(), Evidence()
+
+    class Together(LaneRunner):
+        async def _write_outcomes(self, *args: Any) -> None:
+            await until(lambda: self._finished.qsize() == 2, "both outcomes")
+            await super()._write_outcomes(*args)
+
+    async def found(asked: Asked, this: Try) -> Sequence[Step]:
+        return [Tell(Echoed(n=asked.n, text="found"))]
+
+    desk = Desk(gate, look=found)
+    await admit(stage, ask(uuid7(), "slept", 1))
+    async with working(stage, desk, record=evidence.record, runner_of=Together) as worker:
+        await until(lambda: bool(desk.tries), "the call to begin")
+        assert await forget_members(stage) == 1
+        worker.member = uuid7()
+        await stage.pool.execute(
+            "insert into log.member(id, grp, host, pid) values ($1, $2, 'here', 1)", worker.member, GROUP
+        )
+        worker.woken.set()
+        await until(lambda: bool(desk.looks), "it to look for its own call")
+        gate.open.set()
+        await all_ended(stage)
+    assert [f.text for f in await facts_of(stage, ECHOED)] == ["found"], "the later claim counts"
+    assert sorted(evidence.words) == ["ended", "lost"]
 
 
 async def test_refused_connections_are_no_proofs_of_absence(stage: Database) -> None:
