@@ -15,7 +15,6 @@ from hoso.kafka.instances import instance
 from hoso.kafka.lag import KafkaEnds
 from hoso.kafka.log import KafkaLog
 from hoso.kafka.relay import Relay
-from hoso.kafka.topics import Copies, every
 from hoso.log.port import EventLog
 from hoso.runtime.kernel import Kernel
 from hoso.settings import Settings
@@ -47,7 +46,7 @@ def relay(own: House, kernel: Kernel) -> Wired:
 
 async def make_topics(settings: Settings, names: Sequence[str]) -> None:
     """Make the topics that Kafka does not have. What differs is left to `hoso topics apply`."""
-    async with administered(Broker.of_settings(settings)) as admin:
-        should = every(sorted(names), Copies.of(await admin.brokers()))
-        there = await admin.topics([topic.name for topic in should])
+    broker = Broker.of_settings(settings)
+    async with administered(broker) as admin:
+        should, there = await admin.planned(sorted(names), len(broker.servers))
         await admin.make([topic for topic in should if topic.name not in there])

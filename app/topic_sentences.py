@@ -45,6 +45,11 @@ TOPIC_SENTENCES: dict[str, tuple[str, str]] = {
         "{topic}: relay gửi lại {count} sự kiện từ hộp gửi; bên đọc bỏ qua những gì đã thấy.",
         "{topic}: the relay sends {count} events again from the outbox; readers drop what they have seen.",
     ),
+    "topic.resent-requests": (
+        "{topic}: relay gửi lại {count} yêu cầu từ hộp gửi; yêu cầu do hệ thống khác gửi không nằm trong đó: họ phải gửi lại, cùng khoá.",
+        "{topic}: the relay sends {count} requests again from the outbox; those that other systems published are not in it: they send "
+        "theirs again, under the same keys.",
+    ),
     "topic.lost": (
         "{topic}/{part}: nhóm {group} chưa thấy các sự kiện {off}–{last}, và hộp gửi không còn giữ chúng: nhóm sẽ dừng ở đó.",
         "{topic}/{part}: group {group} has not seen the events {off}–{last}, and the outbox no longer holds them: it will stop there.",

@@ -145,11 +145,10 @@ async def _compared(
 ) -> tuple[list[Wanted], dict[str, Found], list[Difference]]:
     """What should be, what is, and what differs."""
     from hoso.kafka.admin import administered
-    from hoso.kafka.topics import Copies, differences, every
+    from hoso.kafka.topics import differences
 
     async with administered(broker) as admin:
-        should = every(names, Copies.of(await admin.brokers(), copies, in_sync))
-        there = await admin.topics([topic.name for topic in should])
+        should, there = await admin.planned(names, len(broker.servers), copies, in_sync)
     return should, there, differences(should, there)
 
 
@@ -275,18 +274,18 @@ def resend(
 
     async def job(own: House) -> tuple[list[Any], list[Any]]:
         from app.edge import announce
-        from hoso.kafka.resend import begins, carried, lost, must_begin_before, no_relay
+        from hoso.kafka.resend import Held, carried, held, lost, must_begin_before, no_relay
         from hoso.kafka.resend import resend as put_back
 
-        async with own.db.pool.acquire() as tx, contextlib.AsyncExitStack() as held:
-            there: dict[int, int] = {}
+        async with own.db.pool.acquire() as tx, contextlib.AsyncExitStack() as locked:
+            there = Held({}, {})
             if known.public:
-                await held.enter_async_context(no_relay(tx, topic))
+                await locked.enter_async_context(no_relay(tx, topic))
                 source = str(await tx.fetchval("select id from log.source"))
-                there = await begins(broker, topic, await carried(tx, topic), source)
+                there = await held(broker, topic, await carried(tx, topic), source)
             async with tx.transaction():
-                rows = await put_back(tx, known, start or 0)
-                must_begin_before(topic, rows, there)
+                rows = await put_back(tx, known, start or 0, there.ends)
+                must_begin_before(topic, rows, there.begins)
                 events = sum(row.events for row in rows)
                 await audit(tx, actor, None, "topic.resend", topic=topic, start=start or 0, events=events)
                 gone = [] if known.strangers else await lost(tx, topic)
@@ -300,7 +299,8 @@ def resend(
     if json_:
         as_json([{"partition": row.part, "offset": row.off, "events": row.events} for row in rows])
     else:
-        say(text("topic.resent", topic=topic, count=sum(row.events for row in rows)))
+        said = "topic.resent-requests" if known.strangers else "topic.resent"
+        say(text(said, topic=topic, count=sum(row.events for row in rows)))
 
 
 # --- requests ---------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from aiokafka.protocol.admin import CreateAclsRequest
 
 from hoso.kafka.access import Right
 from hoso.kafka.connection import Broker, connected
-from hoso.kafka.topics import Found, Wanted
+from hoso.kafka.topics import Copies, Found, Wanted, every
 from hoso.runtime.failures import HosoError
 
 PATIENCE_S = 10.0
@@ -58,6 +58,18 @@ class Admin:
             )
             for t in listed
         }
+
+    async def planned(
+        self, names: Sequence[str], servers: int, copies: int | None = None, in_sync: int | None = None
+    ) -> tuple[list[Wanted], dict[str, Found]]:
+        """What should be, and what is. Raises HosoError.
+
+        A broker that is away for an hour makes no topic smaller: the cluster counts as large as the `servers` that are named,
+        the brokers that run and the copies that topics have say it is.
+        """
+        there = await self.topics([topic.name for topic in every(names, Copies(1, 1))])
+        brokers = max(servers, await self.brokers(), *(found.copies for found in there.values()))
+        return every(names, Copies.of(brokers, copies, in_sync)), there
 
     async def make(self, topics: Sequence[Wanted]) -> None:
         """Make topics; one that somebody made meanwhile is left as it is."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -12,6 +13,7 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError
 from hoso.kafka.connection import SESSION_MS, Broker
 from hoso.runtime.failures import HosoError
 
+SKEW = timedelta(minutes=1)
 ANSWER_S = 2.0
 """A partition that has a leader answers by then."""
 
@@ -72,3 +74,11 @@ async def bounds(consumer: AIOKafkaConsumer, parts: Sequence[TopicPartition]) ->
     if not found:
         raise KafkaTimeoutError("no partition answers")
     return found
+
+
+async def since(consumer: AIOKafkaConsumer, part: TopicPartition, moment: datetime | None, end: int) -> int:
+    """The first offset that Kafka wrote after `moment`, or a little before, for clocks differ; `end` when there is none."""
+    if moment is None:
+        return end
+    found = await consumer.offsets_for_times({part: round((moment - SKEW).timestamp() * 1000)})
+    return found[part].offset if found.get(part) else end

@@ -24,7 +24,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from hoso.kafka.client import bounds, check_topics, reading, refused
+from hoso.kafka.client import bounds, check_topics, reading, refused, since
 from hoso.kafka.connection import Broker, connected, quiet
 from hoso.kafka.marks import Partition, Place, Sieve, Taken, lost_tail, placed
 from hoso.kafka.positions import Positions
@@ -180,6 +180,8 @@ class Fetching(ConsumerRebalanceListener):  # type: ignore[misc]
         found = await bounds(self._consumer, list(parts))
         for part, (begin, end) in found.items():
             key = (part.topic, part.partition)
+            if (known[key].kafka or 0) > end and self.sieve.strange(part.topic):
+                begin = await since(self._consumer, part, known[key].moved, end)
             place = placed(key, known[key], begin, end, self.sieve)
             if place.kafka is not None and not begin <= place.kafka <= end:
                 log.error(

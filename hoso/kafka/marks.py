@@ -41,6 +41,8 @@ class Known:
     """Of the own database: (epoch, its first offset)."""
     first: int = 0
     """The oldest event that the own database keeps."""
+    moved: datetime | None = None
+    """Real time of the database when the position moved last."""
 
 
 class Gap(NamedTuple):
@@ -178,8 +180,8 @@ def placed(key: Partition, known: Known, begin: int, end: int, sieve: Sieve) -> 
     """Where to read on, by what the database says and what Kafka has. Raises GapFound when Kafka has dropped what comes next; where
     strangers write that is lost, and read on is what there is.
 
-    Where Kafka ends before what was read, the topic was made anew or lost its end: it is read from its beginning, and the marks
-    tell what of it is new.
+    Where Kafka ends before what was read, the topic was made anew or lost its end: it is read from `begin`, and the marks tell what of
+    it is new. Strangers' records have no marks: there `begin` is what was written since the position moved last.
     """
     at = known.kafka
     foreign = sieve.strange(key[0])

@@ -21,7 +21,7 @@ _KNOWN = """
 select p.topic, p.part, p.kafka, p.off,
   (select json_agg(json_build_array(m.source, m.epoch, m.off)) from log.mark m where (m.grp, m.topic, m.part) = (p.grp, p.topic, p.part))::text as marks,
   (select json_agg(json_build_array(e.epoch, e.first)) from log.epoch e where (e.topic, e.part) = (p.topic, p.part))::text as restores,
-  coalesce(h.first, 0) as first
+  coalesce(h.first, 0) as first, p.moved_at as moved
 from log.position p left join log.head h using (topic, part) where p.grp = $1 and p.topic = any($2)
 """
 _MOVE = """
@@ -63,6 +63,7 @@ class Positions:
                 {source: Mark(epoch, off) for source, epoch, off in json.loads(r["marks"] or "[]")},
                 [(epoch, first) for epoch, first in json.loads(r["restores"] or "[]")],
                 r["first"],
+                r["moved"],
             )
             for r in rows
         }

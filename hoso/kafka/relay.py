@@ -169,20 +169,23 @@ class Relay:
         await self._look_for_topics()
 
     async def _look_for_topics(self) -> None:
-        """A topic or partition that Kafka does not have waits, and says so once a minute; the others go on."""
+        """A topic or partition that Kafka does not have, or that has no leader, waits, and says so once a minute; the others go on."""
         wanted = set(self._positions)
         if wanted <= self._there:
             return
         assert self._producer is not None
         with contextlib.suppress(KafkaError):
             cluster = await self._producer.client.fetch_all_metadata()
-            self._there = {(t, part) for t in cluster.topics() for part in cluster.partitions_for_topic(t) or ()}
+            self._there = {
+                (t, part) for t in cluster.topics() for part in cluster.available_partitions_for_topic(t) or ()
+            }
         for topic in sorted({topic for topic, _ in wanted - self._there}):
             if time.monotonic() - self._missed.get(topic, -MISSED_S) >= MISSED_S:
                 self._missed[topic] = time.monotonic()
                 parts = sorted(part for name, part in wanted - self._there if name == topic)
                 log.error(
-                    "Kafka has no such topic or not all of its partitions; their events wait: run `hoso topics apply`",
+                    "Kafka has no such topic, or partitions of it are not there or have no leader; their events wait: look at the brokers, "
+                    "or run `hoso topics apply`",
                     extra={"topic": topic, "parts": parts},
                 )
 

@@ -37,6 +37,15 @@ class Resent(NamedTuple):
     events: int
 
 
+class Held(NamedTuple):
+    """What Kafka has of a topic, by partition."""
+
+    begins: Mapping[int, int]
+    """The number of the first event of a database; none where none of its events lies."""
+    ends: Mapping[int, int]
+    """The Kafka offset that the next record will have."""
+
+
 class Lost(NamedTuple):
     """Events that a group has not seen and that the outbox no longer holds: `off` up to `first`."""
 
@@ -79,10 +88,12 @@ def _nothing(topic: str) -> HosoError:
     )
 
 
-async def resend(tx: Any, topic: Topic, start: int = 0) -> list[Resent]:
+async def resend(tx: Any, topic: Topic, start: int = 0, ends: Mapping[int, int] | None = None) -> list[Resent]:
     """Put the relay back to offset `start` of each partition, or to the oldest that is kept. In the caller's transaction.
 
-    Never puts it forward. Raises HosoError when the relay has never carried this topic, or runs and the topic is public.
+    Never puts it forward. Readers look for their places anew; where strangers write, only those whose place Kafka no longer has
+    (`ends`), for what strangers wrote has no number by which it could be dropped the second time.
+    Raises HosoError when the relay has never carried this topic, or runs and the topic is public.
     """
     if topic.public and not await tx.fetchval("select pg_try_advisory_xact_lock(hashtext('hoso.relay'))"):
         raise _runs(topic.name)
@@ -97,8 +108,14 @@ async def resend(tx: Any, topic: Topic, start: int = 0) -> list[Resent]:
     )
     if not rows:
         raise _nothing(topic.name)
+    kept = dict(ends or {}) if topic.strangers else {}
     await tx.execute(
-        "update log.position set kafka = null where topic = $1 and kafka is not null and grp <> $2", topic.name, RELAY
+        "update log.position p set kafka = null where topic = $1 and kafka is not null and grp <> $2 and not exists ("
+        "select 1 from unnest($3::smallint[], $4::bigint[]) as e(part, last) where e.part = p.part and p.kafka <= e.last)",
+        topic.name,
+        RELAY,
+        list(kept),
+        list(kept.values()),
     )
     return sorted(Resent(*row) for row in rows)
 
@@ -114,18 +131,19 @@ async def lost(tx: Any, topic: str) -> list[Lost]:
     return [Lost(*row) for row in rows]
 
 
-async def begins(broker: Broker, topic: str, partitions: Sequence[int], source: str) -> dict[int, int]:
-    """Per partition the number of the first event of `source` that lies in Kafka; none where there is none.
+async def held(broker: Broker, topic: str, partitions: Sequence[int], source: str) -> Held:
+    """What Kafka has of a topic, and of `source` in it.
 
     Raises HosoError when Kafka cannot be asked. A topic that Kafka does not have holds nothing.
     """
     client = AIOKafkaConsumer(**broker.arguments(), client_id="hoso-cli", enable_auto_commit=False)
     found: dict[int, int] = {}
+    ends: dict[TopicPartition, int] = {}
     try:
         async with asyncio.timeout(PATIENCE_S):
             await client.start()
             if not partitions or topic not in await client.topics():
-                return {}
+                return Held({}, {})
             parts = [TopicPartition(topic, n) for n in partitions]
             ends = await client.end_offsets(parts)
             at = await client.beginning_offsets(parts)
@@ -140,7 +158,7 @@ async def begins(broker: Broker, topic: str, partitions: Sequence[int], source: 
         raise HosoError(f"Kafka cannot be asked what topic {topic} holds: {error or type(error).__name__}") from error
     finally:
         await client.stop()
-    return found
+    return Held(found, {part.partition: end for part, end in ends.items()})
 
 
 async def _helping(

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from hoso.kafka.resend import resend
 from hoso.log.port import Record
 from hoso.runtime.failures import HosoError
 from hoso.runtime.ids import uuid7
-from tests.contract.log.on_kafka import KafkaStage
-from tests.contract.log.stage import COUNTED, Counted, consumer, count, echoes, reader, ready, service, settle
+from tests.contract.log.on_kafka import KafkaStage, lay_out_topics
+from tests.contract.log.stage import COUNTED, TOPICS, Counted, consumer, count, echoes, reader, ready, service, settle
 from tests.contract.log.test_consumer import Pausing
 from tests.support.waiting import eventually
 
@@ -84,3 +86,57 @@ async def test_a_client_that_has_stopped_fetching_ends_the_process_and_the_next_
     await count(stage, unit, [2])
     assert await settle(consumer(stage, service())) == 1
     assert await echoes(stage, unit) == [1, 2]
+
+
+FOREIGN = replace(COUNTED, strangers=True)
+"""The same topic, read as one that others write to."""
+
+
+async def requests(stage: KafkaStage, count: int) -> None:
+    """Records that are dead letters, for nothing in them can be read: each is handled, and seen to be."""
+    await written(stage, COUNTED.name, *({"value": b"?"} for _ in range(count)))
+
+
+async def dead(stage: KafkaStage) -> int:
+    return int(await stage.pool.fetchval("select count(*) from log.dead"))
+
+
+async def test_a_request_topic_that_lost_its_end_is_not_decided_again(stage: KafkaStage) -> None:
+    await requests(stage, 5)
+    own = consumer(stage, service(topics=[FOREIGN]))
+    assert await settle(own) == 5
+    await own._events.close()
+    await stage.pool.execute(  # as if two more had been read, a while after these, and a broker had lost them
+        "update log.position set kafka = 7, moved_at = now() + interval '5 minutes' where topic = $1 and part = 0",
+        COUNTED.name,
+    )
+    later = consumer(stage, service(topics=[FOREIGN]))
+    assert await settle(later) == 0
+    await requests(stage, 1)
+    assert await settle(later) == 1
+    assert await dead(stage) == 6
+
+
+async def test_a_request_topic_made_anew_is_read_from_its_beginning(stage: KafkaStage, kafka: str) -> None:
+    await requests(stage, 5)
+    own = consumer(stage, service(topics=[FOREIGN]))
+    assert await settle(own) == 5
+    await own._events.close()
+    await lay_out_topics(kafka, TOPICS)
+    await requests(stage, 2)
+    assert await settle(consumer(stage, service(topics=[FOREIGN]))) == 2
+    assert await dead(stage) == 7
+
+
+@pytest.mark.parametrize(("end", "again"), [(5, 0), (4, 5)], ids=["still there", "lost"])
+async def test_resending_a_request_topic_reads_only_what_kafka_lost_anew(
+    stage: KafkaStage, end: int, again: int
+) -> None:
+    await stage.relayed()
+    await requests(stage, 5)
+    own = consumer(stage, service(topics=[FOREIGN]))
+    assert await settle(own) == 5
+    async with stage.pool.acquire() as tx, tx.transaction():
+        await resend(tx, FOREIGN, 0, {0: end})
+    await own._events.reload()
+    assert await settle(own) == again

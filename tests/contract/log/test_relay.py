@@ -340,6 +340,57 @@ async def test_without_a_leader_the_relay_ends_within_its_patience_and_goes_on_l
         assert await position(stage) == 2
 
 
+async def test_a_partition_without_a_leader_waits_and_the_others_go_on(
+    stage: Database, kafka_cluster: MakeCluster
+) -> None:
+    """Its one copy lies on a broker that is gone: the relay ends, and started again it leaves that partition out."""
+    cluster = kafka_cluster(nodes=3)
+    units: dict[int, UUID] = {}
+    while len(units) < 8:
+        unit = uuid7()
+        units[partition_of(unit, 8)] = unit
+    async with relaying(stage, cluster, patience=0.5) as relay:
+        await relay.reload()
+        known = relay._producer.client.cluster  # type: ignore[union-attr]
+        await relay._producer.partitions_for(COUNTED.name)  # type: ignore[union-attr]
+        gone = known.leader_for_partition(TopicPartition(COUNTED.name, 0))
+        left = [n for n in units if known.leader_for_partition(TopicPartition(COUNTED.name, n)) != gone]
+        assert 0 < len(left) < 8
+        cluster.kill(gone)
+        for unit in units.values():
+            await count(stage, unit, [1])
+
+        async def carried() -> bool:
+            try:
+                await relay.reload()
+                while await relay.turn():
+                    pass
+            except CannotSend:
+                await relay.close()
+                assert await relay.open()
+            rows = await stage.pool.fetch(
+                "select part from log.position where grp = $1 and topic = $2 and off = 1", RELAY, COUNTED.name
+            )
+            return {row["part"] for row in rows} == set(left)
+
+        await eventually(carried, "what has a leader to be carried", 60)
+        cluster.start(gone)
+        cluster.until_ready()
+
+        async def all_carried() -> bool:
+            await relay.reload()
+            await relay.turn()
+            return bool(
+                await stage.pool.fetchval(
+                    "select count(*) = 8 from log.position where grp = $1 and topic = $2 and off = 1",
+                    RELAY,
+                    COUNTED.name,
+                )
+            )
+
+        await eventually(all_carried, "the rest to be carried without a new start", 60)
+
+
 async def sent_while_paused(db: Database, cluster: Cluster, relay: Relay) -> int:
     """A broker stands still with a batch in its socket, for longer than a request may take; how many records lie there in the end."""
     witness = AIOKafkaConsumer(bootstrap_servers=cluster.bootstrap)

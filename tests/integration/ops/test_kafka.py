@@ -19,7 +19,7 @@ from app.stopped import redrives
 from hoso.kafka.connection import Broker
 from hoso.kafka.dead_letters import CUT, DeadLetters
 from hoso.kafka.lag import KafkaEnds
-from hoso.kafka.resend import begins
+from hoso.kafka.resend import held
 from hoso.kafka.topics import dlq_of
 from hoso.process.gauges import Gauges
 from hoso.process.lag import RELAY, LogAway, Place, lag_by_partition
@@ -178,7 +178,7 @@ async def test_what_cannot_be_read_of_a_stranger_hides_nobodys_lag(db: Database,
     assert told("hoso_lag_records", {"group": "hoso.intake", "topic": name, "partition": "0"}) == 2.0
     assert 40 <= (told("hoso_lag_seconds", {"group": GROUP, "topic": topic, "partition": "0"}) or 0) < 60
     assert told("hoso_kafka_answers") == 1.0
-    assert await begins(Broker((kafka,)), name, [0], "x") == {}
+    assert (await held(Broker((kafka,)), name, [0], "x")).begins == {}
 
 
 async def test_a_partition_that_is_not_there_is_missing_and_hides_no_other(

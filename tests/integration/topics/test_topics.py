@@ -13,7 +13,10 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 
 from demo.broker import Cluster
-from hoso.kafka.topics import DAY_MS
+from hoso.kafka.admin import administered
+from hoso.kafka.connection import Broker
+from hoso.kafka.topics import DAY_MS, differences
+from hoso.runtime.failures import HosoError
 from schemas.topics import TOPICS
 from tests.integration.cli.command import Cli
 from tests.support.kafka import MakeCluster
@@ -127,6 +130,30 @@ async def test_the_cluster_becomes_what_the_table_says_and_nothing_is_destroyed(
     nobody = await cli("topics", "acls", "--apply", **env)
     assert (nobody.status, nobody.out) == (2, "")
     assert "checks nobody's rights" in nobody.err
+
+
+async def test_a_broker_that_is_away_makes_no_topic_smaller(kafka_cluster: MakeCluster) -> None:
+    cluster = kafka_cluster(nodes=3)
+    broker, name = Broker.of(f"kafka://{cluster.bootstrap}"), "enrolment.requests.acme"
+    async with administered(broker) as admin:
+        should, _ = await admin.planned([name], len(broker.servers))
+        await admin.make(should)
+    cluster.kill(3)
+
+    async def missed() -> bool:
+        try:
+            async with administered(broker) as admin:
+                return await admin.brokers() == 2
+        except HosoError:  # its connection was to the one that is gone
+            return False
+
+    await eventually(missed, "the broker to be missed", 60)
+    async with administered(broker) as admin:
+        for servers in (3, 1):  # all are named in HOSO_LOG, or only one
+            again, there = await admin.planned([name], servers)
+            assert [topic.copies for topic in again] == [topic.copies for topic in should]
+            assert {topic.copies for topic in again} == {3}
+            assert differences(again, there) == []
 
 
 async def test_without_kafka_there_is_nothing_to_apply(cli: Cli, unused_tcp_port: int) -> None:
