@@ -23,6 +23,7 @@ import uvloop
 from app.disk import free_mib
 from app.house import House, Wired, group_of, house
 from app.rules import rejection_table, rules
+from app.switching import check_kind
 from hoso import points
 from hoso.log.port import EventLog
 from hoso.log.postgres import PostgresLog
@@ -88,6 +89,7 @@ async def run_service(
     logs.set_up(name, settings.var / "log", settings.log_level, quiet="SUPERVISED_BY" in os.environ)
     points.arm(settings.points or None, settings.environment)
     async with house(settings, name) as own, contextlib.AsyncExitStack() as held:
+        await check_kind(own.db.pool, settings.on_kafka)
         log_of: Callable[..., EventLog] = PostgresLog
         ends = None
         if settings.on_kafka:
@@ -112,6 +114,8 @@ async def run_service(
             await kernel.run(service, extra=[*jobs, lambda: _follow_parent(kernel)])
         except Braked as error:
             log.critical("the service stops itself: %s", error)
+            if "SUPERVISED_BY" not in os.environ:  # whoever starts it again would only hold more units
+                await _stand_still()
             return BRAKED
         finally:
             await runner.cleanup()
@@ -119,6 +123,15 @@ async def run_service(
                 await ends.close()
     log.info("ended", extra={"service": name, "pid": os.getpid()})
     return 0
+
+
+async def _stand_still() -> None:
+    """Until SIGTERM or SIGINT. Nothing is done, and /health says that it is not well."""
+    log.critical("it stands still until it is ended: look at `hoso held list`, start a release that is mended")
+    ended = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, ended.set)
+    await ended.wait()
 
 
 async def _follow_parent(kernel: Kernel) -> None:

@@ -22,6 +22,15 @@ LOG_SENTENCES: dict[str, tuple[str, str]] = {
         "Relay đang chạy trên cơ sở dữ liệu này: nhật ký của nó ở Kafka. Đặt HOSO_LOG như các dịch vụ, hoặc dừng relay và các dịch vụ nếu muốn quay về PostgreSQL",
         "A relay runs on this database: its log is in Kafka. Set HOSO_LOG as the services have it; to go back to PostgreSQL end the relay and the services first",
     ),
+    "log.kind-kafka": (
+        "Nhật ký của cơ sở dữ liệu này ở Kafka, nhưng HOSO_LOG không nêu Kafka: đặt HOSO_LOG như các dịch vụ khác; nếu muốn quay về PostgreSQL, dừng mọi dịch vụ rồi chạy `hoso migrate`",
+        "The log of this database is in Kafka, and HOSO_LOG names none: set it as the other services have it; to go back to PostgreSQL end all services and run `hoso migrate`",
+    ),
+    "log.kind-postgres": (
+        "Nhật ký của cơ sở dữ liệu này ở PostgreSQL (lần cuối chạy `hoso migrate` không có HOSO_LOG), nhưng HOSO_LOG nêu Kafka: dừng mọi dịch vụ, chạy `hoso migrate` với HOSO_LOG này, rồi khởi động lại",
+        "The log of this database is PostgreSQL (`hoso migrate` ran last without HOSO_LOG), and HOSO_LOG names Kafka: end all services, run `hoso migrate` with this HOSO_LOG, then start them again",
+    ),
+    "log.switched": ("nhật ký chuyển sang {to}", "the log is {to} from now on"),
     "lag.state.ok": ("bình thường", "ok"),
     "lag.state.never-read": ("chưa từng đọc", "never read"),
     "lag.state.truncated": ("mất bản ghi chưa đọc", "truncated: unread records are gone"),

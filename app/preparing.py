@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from app.switching import back_to_postgres, onto_kafka
+from app.switching import switch
+from app.words import text
 from hoso.log.postgres import create_days, create_topics
 from hoso.runtime.clock import Setting, WorldClock
 from hoso.settings import Settings
@@ -25,13 +26,14 @@ async def prepare(settings: Settings, url: str) -> list[str]:
             await create_topics(tx, TOPICS)
             history = [Setting(*row) for row in await tx.fetch("select anchor, base, rate from log.clock order by n")]
             await create_days(tx, WorldClock(history).now())
-            await (onto_kafka(tx) if settings.on_kafka else back_to_postgres(tx))
+            switched = await switch(tx, settings.on_kafka)
         if settings.on_kafka:
             from app.kafka import make_topics
 
             await make_topics(
                 settings, [r["topic"] for r in await db.pool.fetch("select distinct topic from log.head")]
             )
-        return [f"{m.part} {m.version}" for m in applied]
+        to = [text("log.switched", to="Kafka" if settings.on_kafka else "PostgreSQL")] if switched else []
+        return [f"{m.part} {m.version}" for m in applied] + to
     finally:
         await db.close()

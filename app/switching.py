@@ -37,6 +37,23 @@ on conflict do nothing
 """What was read here where strangers write is not sent: in Kafka it would be read once more."""
 
 
+async def check_kind(db: Any, on_kafka: bool) -> None:
+    """Raises HosoError when the positions are for the other log. A database that was never asked is for either."""
+    kind = await db.fetchval("select kafka from log.kind")
+    if kind is not None and kind != on_kafka:
+        raise HosoError(text("log.kind-kafka" if kind else "log.kind-postgres"))
+
+
+async def switch(tx: Any, on_kafka: bool) -> bool:
+    """Make the positions ready for a log; whether they were for the other one. Raises HosoError while a relay runs."""
+    await (onto_kafka(tx) if on_kafka else back_to_postgres(tx))
+    before = await tx.fetchval("select kafka from log.kind")
+    await tx.execute(
+        "insert into log.kind(kafka) values ($1) on conflict (one) do update set kafka = excluded.kafka", on_kafka
+    )
+    return before is not None and before != on_kafka
+
+
 async def back_to_postgres(tx: Any) -> None:
     """Who read Kafka goes on at `off` in this log. Changes nothing where nobody did. Raises HosoError while a relay runs."""
     if not await tx.fetchval("select exists (select 1 from log.position where kafka is not null or grp = $1)", RELAY):

@@ -316,8 +316,8 @@ class Fetching(ConsumerRebalanceListener):  # type: ignore[misc]
                     )
                 )
                 return
-            await self.told.tell(self._consumer)
             try:
+                await self.told.tell(self._consumer)
                 if self._waiting:
                     await self._seek(self._waiting & self._consumer.assignment())
             except (KafkaError, TimeoutError, *LOST):

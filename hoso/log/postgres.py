@@ -18,7 +18,7 @@ import asyncpg
 from hoso.log.port import Entry, GapFound, PositionMoved, Record
 from hoso.points import holds
 from hoso.store.postgres import columns
-from schemas.topics import Topic
+from schemas.topics import REQUESTS, Topic
 
 APPEND = """
 with input as (
@@ -97,7 +97,9 @@ async def trim(tx: Any, now: datetime, keep: timedelta) -> list[str]:
             break
         last = f"(select topic, part, max(off) as off from log.{row['name']} group by 1, 2) d"
         if await tx.fetchval(
-            f"select exists (select 1 from {last} join log.position p using (topic, part) where p.kafka is null and p.off <= d.off)"
+            f"select exists (select 1 from {last} join log.position p using (topic, part) "
+            "where (p.kafka is null or not p.topic like $1) and p.off <= d.off)",  # in Kafka strangers' requests move no `off`
+            REQUESTS.name.replace("<tenant>", "%"),
         ):
             break
         await tx.execute(

@@ -5,11 +5,19 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
+import aiohttp
+
+from hoso.log.partitions import partition_of
+from hoso.log.port import Entry
+from hoso.log.postgres import append
 from hoso.settings import markdown
 from hoso.store.postgres import Database
 from tests.integration.cli.command import ROOT, Cli
+from tests.support.waiting import eventually
 
 
 async def test_a_service_runs_until_it_is_told_to_end(cli: Cli) -> None:
@@ -24,6 +32,35 @@ async def test_a_service_runs_until_it_is_told_to_end(cli: Cli) -> None:
     assert lag.json["relay"] == []
     assert await running.stop() == 0
     assert (await cli("run", "nobody")).status == 2
+
+
+async def test_a_service_of_the_other_log_does_not_start(cli: Cli) -> None:
+    assert (await cli("migrate")).status == 0
+    away = await cli("run", "ops", HOSO_LOG="kafka://127.0.0.1:1")
+    assert (away.status, away.err.count("\n")) == (2, 1)
+    assert "`hoso migrate`" in away.err
+
+
+async def test_a_service_that_braked_stands_still_until_it_is_ended(cli: Cli, url: str) -> None:
+    """What starts it again at once would hold nine more units each time."""
+    running = await cli.run("notifier")
+    db = await Database.open(url, name="test", size=1, quick=1)
+    try:
+        units = [uuid4() for _ in range(10)]
+        entries = [Entry("enrolment.progressed", partition_of(u, 8), uuid4(), "t.v9", u, "acme", b"{}") for u in units]
+        async with db.pool.acquire() as tx, tx.transaction():
+            await append(tx, entries, datetime.now(UTC))
+
+        async def unwell() -> bool:
+            async with aiohttp.ClientSession() as session, session.get(running.facts["ops"] + "/health") as answer:
+                return answer.status == 503
+
+        await eventually(unwell, "it to say that it is not well", 20)
+        assert running.process.returncode is None
+        assert await db.pool.fetchval("select count(*) from log.held") == 0
+    finally:
+        await db.close()
+    assert await running.stop() == 70
 
 
 async def test_everything_embedded(tmp_path: Path) -> None:

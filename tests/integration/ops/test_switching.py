@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from app.preparing import prepare
-from app.switching import onto_kafka
+from app.switching import check_kind, switch
 from app.world import world_clock
 from hoso.log.port import Entry
 from hoso.log.postgres import PostgresLog, append, create_topics, trim
@@ -58,7 +58,7 @@ async def test_requests_are_read_on_behind_what_the_relay_has_sent(db: Database)
 
 async def onto(db: Database) -> None:
     async with db.pool.acquire() as tx, tx.transaction():
-        await onto_kafka(tx)
+        await switch(tx, True)
 
 
 async def test_requests_that_were_read_are_not_read_again_on_kafka(db: Database) -> None:
@@ -88,6 +88,22 @@ async def test_there_and_back_requests_are_read_on_in_kafka_where_they_were_left
     assert await db.pool.fetchval("select count(*) from log.mark") == 0
 
 
+async def test_who_is_started_with_the_other_log_is_told_so(db: Database) -> None:
+    """`hoso migrate` ran in a shell without HOSO_LOG while everything was stopped; the services have it."""
+    await db.pool.execute("delete from log.kind")
+    await check_kind(db.pool, True)  # a database of an earlier release says nothing of itself
+    await onto(db)
+    await check_kind(db.pool, True)
+    with pytest.raises(HosoError, match="HOSO_LOG names none|HOSO_LOG không nêu Kafka"):
+        await check_kind(db.pool, False)
+    told = await prepare(load(environment="test"), db.url)
+    assert [line for line in told if "PostgreSQL" in line], "it says that it switches"
+    assert await prepare(load(environment="test"), db.url) == []
+    await check_kind(db.pool, False)
+    with pytest.raises(HosoError, match="hoso migrate"):
+        await check_kind(db.pool, True)
+
+
 async def test_a_shell_without_the_setting_does_not_take_a_running_log_away(db: Database) -> None:
     await position(db, INTAKE, INTERNAL, 2, off=1, kafka=1)
     relay = await db.connect()
@@ -98,6 +114,21 @@ async def test_a_shell_without_the_setting_does_not_take_a_running_log_away(db: 
     finally:
         await relay.close()
     assert await stands(db, INTAKE, INTERNAL) == (1, 1, True)
+
+
+async def test_what_a_group_has_not_read_in_kafka_is_kept_for_resending(db: Database) -> None:
+    await said(db, INTERNAL, "one", "two")
+    await said(db, REQUESTS, "one")
+    await position(db, RELAY, INTERNAL, 2, off=2)
+    await position(db, RELAY, REQUESTS, 2, off=1)
+    await position(db, INTAKE, REQUESTS, 2, off=0, kafka=9)
+    await position(db, INTAKE, INTERNAL, 2, off=1, kafka=1)
+    today = (await db.pool.fetchval("select tableoid::regclass::text from log.event limit 1")).removeprefix("log.")
+    later = (await world_clock(db.pool)).now() + timedelta(days=40)
+    async with db.pool.acquire() as tx, tx.transaction():
+        assert today not in await trim(tx, later, timedelta(days=30))
+        await tx.execute("update log.position set off = 2, kafka = 2 where topic = $1", INTERNAL)
+        assert today in await trim(tx, later, timedelta(days=30))
 
 
 async def test_what_a_relay_that_is_gone_has_not_read_keeps_no_day(db: Database) -> None:
