@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import imaplib
 import logging
+import select
 import socket
 import ssl
 import time
@@ -200,18 +201,44 @@ class ImapclientMailbox:
             while time.monotonic() < ends and not self._stopping:
                 time.sleep(min(SLICE_S, max(0.0, ends - time.monotonic())))
             return
-        self._client.idle()
-        hinted: Any = None
-        while not hinted and not self._stopping and (left := ends - time.monotonic()) > 0:
-            asked, wait = time.monotonic(), min(SLICE_S, left)
-            hinted = self._client.idle_check(timeout=wait)
-            if not hinted and time.monotonic() - asked < wait / 2:
-                raise MailboxDown(
-                    "the server closed the connection"
-                )  # the library takes the end of the stream for silence
-            if any(isinstance(item, tuple) and item and item[0] == b"BYE" for item in hinted):
-                raise MailboxDown("the server said good-bye")
+        self._wait(ends)
+
+    def _wait(self, ends: float) -> None:
+        """IDLE until the server says something, or until then. Lines are read whole, in imaplib: the library's own waiting
+        gives a connection up when a line comes in two pieces, or when a mail comes between the command and its "+"."""
+        imap = self._client._imap
+        tag = self._client._idle_tag = imap._command("IDLE")
+        while imap._get_response() is not None:
+            if imap.tagged_commands[tag]:
+                raise MailboxDown("the server does not take IDLE")
+        while self._exists() == self._searched_exists and not self._stopping and (left := ends - time.monotonic()) > 0:
+            if self._line_begins(min(SLICE_S, left)):
+                imap._get_response()
+                break
+        if "BYE" in imap.untagged_responses:
+            raise MailboxDown("the server said good-bye")
         self._client.idle_done()
+
+    def _line_begins(self, wait: float) -> bool:
+        """Whether the server has begun to say something, at the latest after `wait` seconds."""
+        sock, lines = self._client.socket(), self._client._imap.file
+        sock.setblocking(False)
+        try:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                if lines.peek(1):
+                    return True  # it came together with the line before
+            poller = select.poll()
+            poller.register(sock, select.POLLIN)
+            if not poller.poll(wait * 1000):
+                return False
+            try:
+                if lines.peek(1):
+                    return True
+            except ssl.SSLWantReadError:
+                return False
+            raise MailboxDown("the server closed the connection")
+        finally:
+            sock.settimeout(self._access.timeout_s)
 
     async def flag(self, uids: Sequence[int]) -> None:
         chosen = list(uids)

@@ -282,7 +282,8 @@ class HostileServer:
     """Speaks enough IMAP to be let in, then does what `misdeed` says.
 
     silent-greeting, bye-greeting, garbage-greeting, silent-login, foreign-tag-login, silent-search, drop-search,
-    garbage-search, many-lines, silent-idle, bye-idle, no-idle-word, drop-idle, no-login-now, endless-line
+    garbage-search, many-lines, silent-idle, bye-idle, no-idle-word, drop-idle, no-login-now, endless-line,
+    and what is allowed and rare: mail-before-idle, mail-with-idle, mail-in-pieces
     """
 
     def __init__(self, misdeed: str) -> None:
@@ -315,6 +316,7 @@ class HostileServer:
             "garbage-greeting": b"\x00\xff HTTP/1.1 200\r\n\r\n",
         }
         writer.write(greeting.get(self.misdeed, b"* OK hello\r\n"))
+        idle = b""
         while line := await reader.readline():
             tag, _, rest = line.strip().partition(b" ")
             word = rest.split(b" ")[0].upper()
@@ -336,9 +338,11 @@ class HostileServer:
                     continue
                 writer.write(b"* SEARCH 8\r\n" + done)
             elif word == b"IDLE":
-                self._idle(writer)
+                idle = tag
+                await self._idle(writer)
             elif rest.upper() == b"" and tag.upper() == b"DONE":
-                continue
+                if self.misdeed.startswith("mail-"):
+                    writer.write(idle + b" OK done\r\n")
             else:
                 writer.write(done)
             await writer.drain()
@@ -359,7 +363,7 @@ class HostileServer:
                 return False
         return True
 
-    def _idle(self, writer: asyncio.StreamWriter) -> None:
+    async def _idle(self, writer: asyncio.StreamWriter) -> None:
         self.idling.set()
         match self.misdeed:
             case "silent-idle":
@@ -370,5 +374,14 @@ class HostileServer:
             case "drop-idle":
                 writer.write(b"+ idling\r\n")
                 writer.transport.abort()
+            case "mail-before-idle":
+                writer.write(b"* 2 EXISTS\r\n+ idling\r\n")
+            case "mail-with-idle":
+                writer.write(b"+ idling\r\n* 2 EXISTS\r\n")
+            case "mail-in-pieces":
+                for piece in (b"+ idling\r\n", b"* 2", b" EXISTS", b"\r", b"\n"):
+                    writer.write(piece)
+                    await writer.drain()
+                    await asyncio.sleep(0.05)
             case "no-idle-word":
                 pass

@@ -60,6 +60,18 @@ async def test_every_misdeed_surfaces(misdeed: str, opened: Open, caplog: pytest
     assert CANARY not in repr(caught.value)
 
 
+@pytest.mark.parametrize("manner", ["mail-before-idle", "mail-with-idle", "mail-in-pieces"])
+async def test_however_a_server_tells_of_a_mail_the_connection_stays(manner: str, opened: Open) -> None:
+    async with HostileServer(manner) as server:
+        mailbox = opened(server.port, timeout_s=2.0)
+        await mailbox.connect()
+        await mailbox.status()
+        await mailbox.fetch_after(8, 50)
+        for _ in range(2):  # it says it at every IDLE; the second time the news may be none
+            await asyncio.wait_for(mailbox.idle(1.0), 5)
+        assert await mailbox.status() == (7, 9)
+
+
 async def test_after_a_failure_every_call_fails_at_once(opened: Open) -> None:
     async with HostileServer("drop-search") as server:
         mailbox = opened(server.port, timeout_s=1.0)
