@@ -34,7 +34,7 @@ from app.http_bodies import Cancellation, NewAnswer, NewKey, NewMailbox, describ
 from app.http_counter import Counter
 from app.http_esign import add_esign
 from app.http_events import add_events
-from app.http_refusals import done
+from app.http_refusals import done, taken
 from app.http_tasks import add_tasks, task_json
 from app.probing import probe_mailbox, probe_profile
 from app.remote_signing import remote
@@ -273,20 +273,22 @@ def _enrolments(made: APIRouter, counter: Counter, setter: Any, reader: Any) -> 
     async def post_answer(enrolment: UUID, request: Request, who: Principal = setter) -> dict[str, str]:
         """Answer what an enrolment waits for. Taken is not yet decided: look at the timeline."""
         body = await given(request, NewAnswer)
-        await done(counter.desk.answer(enrolment, body.said(), body.fields, actor=who.actor, tenant=who.tenant))
+        await taken(
+            lambda: counter.desk.answer(enrolment, body.said(), body.fields, actor=who.actor, tenant=who.tenant)
+        )
         return {"enrolment": str(enrolment), "answer": body.answer}
 
     @made.post("/enrolments/{enrolment}/cancellation", status_code=202, openapi_extra=described(Cancellation))
     async def post_cancellation(enrolment: UUID, request: Request, who: Principal = setter) -> dict[str, str]:
         """Give an enrolment up. What was begun at the agency runs to its outcome."""
         reason = (await given(request, Cancellation)).reason
-        await done(counter.desk.answers.cancel(enrolment, reason, actor=who.actor, tenant=who.tenant))
+        await taken(lambda: counter.desk.answers.cancel(enrolment, reason, actor=who.actor, tenant=who.tenant))
         return {"enrolment": str(enrolment)}
 
     @made.post("/enrolments/{enrolment}/employees", status_code=202)
     async def post_employees(enrolment: UUID, who: Principal = setter) -> dict[str, str]:
         """Fetch the employees of an enrolled unit again. What comes of it is in the timeline and in the enrolment."""
-        await done(counter.desk.answers.fetch_employees(enrolment, actor=who.actor, tenant=who.tenant))
+        await taken(lambda: counter.desk.answers.fetch_employees(enrolment, actor=who.actor, tenant=who.tenant))
         return {"enrolment": str(enrolment)}
 
     @made.get("/enrolments/{enrolment}/timeline")

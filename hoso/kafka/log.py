@@ -58,6 +58,8 @@ class KafkaLog:
         self._hand: dict[Partition, Place] = {}
         self._origins: dict[Partition, dict[int, Origin]] = {}
         """Of the records in hand."""
+        self._moved: dict[Partition, datetime] = {}
+        """When the positions were moved last, in a transaction that has not been told to have committed."""
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -113,7 +115,7 @@ class KafkaLog:
 
     async def move(self, tx: Any, records: Sequence[Record]) -> None:
         ends = {key: (self._hand[key].behind(r.off + 1), r.at) for r in records for key in [(r.topic, r.part)]}
-        await self._positions.move(tx, ends, self._marks_of(records), self._fetching.sieve.source)
+        self._moved = await self._positions.move(tx, ends, self._marks_of(records), self._fetching.sieve.source)
 
     def _marks_of(self, records: Sequence[Record]) -> dict[tuple[str, Partition], Mark]:
         last = {}
@@ -129,6 +131,7 @@ class KafkaLog:
             if source == self._fetching.sieve.source:
                 self._hand[key].off = mark.off + 1
         for key, off in {(r.topic, r.part): r.off for r in records}.items():
+            self._hand[key].moved = self._moved[key]
             self._hand[key].kafka = reached = self._hand[key].behind(off + 1)
             self._fetching.told.reached(*key, reached)
         self._fetching.in_hand -= len(records)

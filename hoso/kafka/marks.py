@@ -68,6 +68,8 @@ class Place:
     first: int = 0
     gaps: dict[str, Gap] = field(default_factory=dict)
     """What is missing, by source."""
+    moved: datetime | None = None
+    """As in Known, and the fence compares it too: behind a gap only this tells that another member went on."""
 
     @property
     def expected(self) -> int:
@@ -196,6 +198,7 @@ def placed(key: Partition, known: Known, begin: int, end: int, sieve: Sieve) -> 
         dict(known.marks),
         known.restores,
         known.first,
+        moved=known.moved,
     )
     mark = place.marks.get(sieve.source)
     if known.off and (mark is None or mark.off < known.off - 1):  # read from the own database's log, not from Kafka

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -31,7 +32,7 @@ with marked as (
   on conflict (grp, source, topic, part) do update set epoch = excluded.epoch, off = excluded.off)
 update log.position p set kafka = w.kafka, off = coalesce(w.own, p.off), at = case when w.own is null then p.at else w.at end, moved_at = clock_timestamp()
 from unnest($2::text[], $3::smallint[], $4::bigint[], $5::bigint[], $6::timestamptz[]) as w(topic, part, kafka, own, at)
-where p.grp = $1 and (p.topic, p.part) = (w.topic, w.part)
+where p.grp = $1 and (p.topic, p.part) = (w.topic, w.part) returning p.topic, p.part, p.moved_at
 """
 _SKIP = """
 update log.position p set kafka = w.kafka from unnest($2::text[], $3::smallint[], $4::bigint[]) as w(topic, part, kafka)
@@ -81,12 +82,12 @@ class Positions:
         """Lock the positions. Raises PositionMoved unless each is where its place says."""
         # The same partition number of all topics, as in hoso/log/postgres.py: nobody else decides about these units now.
         rows = await tx.fetch(
-            "select topic, part, kafka, off from log.position where grp = $1 and part = any($2) order by topic, part for update",
+            "select topic, part, kafka, off, moved_at from log.position where grp = $1 and part = any($2) order by topic, part for update",
             self._group,
             sorted({part for _, part in places}),
         )
-        now = {(r["topic"], r["part"]): (r["kafka"], r["off"]) for r in rows}
-        if any(now.get(key) != (place.kafka, place.off) for key, place in places.items()):
+        now = {(r["topic"], r["part"]): (r["kafka"], r["off"], r["moved_at"]) for r in rows}
+        if any(now.get(key) != (place.kafka, place.off, place.moved) for key, place in places.items()):
             raise PositionMoved(self._group)
 
     async def move(
@@ -95,13 +96,14 @@ class Positions:
         ends: Mapping[Partition, tuple[int, Any]],
         marks: Mapping[tuple[str, Partition], Mark],
         own: str,
-    ) -> None:
-        """Put the positions at the Kafka offsets in `ends` (with the event's time), and write the marks."""
+    ) -> dict[Partition, datetime]:
+        """Put the positions at the Kafka offsets in `ends` (with the event's time), and write the marks; when each was moved."""
         offs = {key: mark.off + 1 for (source, key), mark in marks.items() if source == own}
-        rows = sorted((source, *key, *mark) for (source, key), mark in marks.items())
-        written = columns(rows) if rows and holds("mark-with-effects") else [[]] * 5
+        new = sorted((source, *key, *mark) for (source, key), mark in marks.items())
+        written = columns(new) if new and holds("mark-with-effects") else [[]] * 5
         places = columns([(*key, kafka, offs.get(key), at) for key, (kafka, at) in ends.items()])
-        await tx.execute(_MOVE, self._group, *places, *written)
+        rows = await tx.fetch(_MOVE, self._group, *places, *written)
+        return {(r["topic"], r["part"]): r["moved_at"] for r in rows}
 
     async def skip(self, places: Mapping[Partition, Place]) -> bool:
         """Put the positions behind what was seen before; False when they are no longer where the places say."""

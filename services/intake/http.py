@@ -26,6 +26,7 @@ from services.intake.cells import MAX_BYTES, SheetError
 from services.intake.columns import COLUMNS
 from services.intake.dry_run import dry_run as look_through
 from services.intake.gate import gate
+from services.intake.lingering import Lingering
 from services.intake.ports import Principal
 from services.intake.problems import Problem, not_found
 from services.intake.rooms import READ, SUBMIT, Rooms
@@ -93,6 +94,7 @@ def build_app(rooms: Rooms) -> FastAPI:
     problems.install(app)
     for router in (_router(rooms), http_attachments.routes(rooms), http_org.routes(rooms)):
         app.include_router(router)
+    app.add_middleware(Lingering)
     return app
 
 

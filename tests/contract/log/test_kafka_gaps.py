@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -25,9 +26,12 @@ from tests.contract.log.stage import (
     consumer,
     count,
     echoes,
+    reader,
+    ready,
     service,
     settle,
 )
+from tests.contract.log.test_consumer import Pausing
 from tests.contract.log.test_kafka_rules import at, elsewhere, relay_back, relayed
 from tests.support.waiting import eventually
 
@@ -85,6 +89,30 @@ async def test_a_gap_is_found_again_although_others_went_on_behind_it(
         assert await settle(consumer(stage, service())) == 3
         assert await settle(consumer(stage, service())) == 0
     assert await echoes(stage, unit) == [1, 2, 101, 102, 3, 4, 5]
+
+
+async def test_behind_a_gap_too_a_member_that_slept_handles_nothing_twice(
+    stage: KafkaStage, server: EmbeddedServer
+) -> None:
+    """What others sent is handled there, and neither Kafka's offset nor the own number moves."""
+    unit = uuid7()
+    await gap(stage, unit)
+    async with elsewhere(server, stage) as (db, relay):
+        with pytest.raises(GapFound):
+            await settle(consumer(stage, service()))
+        await count(db, unit, [101, 102])
+        await relayed(relay)
+        asleep = Pausing(reader(stage))
+        slow = consumer(stage, service(), events=asleep)
+        await ready(asleep)
+        turning = asyncio.create_task(slow.turn())
+        await asyncio.wait_for(asleep.has_read.wait(), 20)
+        with pytest.raises(GapFound):
+            await settle(consumer(stage, service()))
+        assert await echoes(stage, unit) == [0, 1, 2, 101, 102]
+        asleep.go_on.set()
+        assert (await turning)[0] == 0
+    assert await echoes(stage, unit) == [0, 1, 2, 101, 102]
 
 
 async def test_a_group_that_is_new_begins_where_the_outbox_does(stage: KafkaStage) -> None:
