@@ -143,8 +143,8 @@ def named(found: list[RemoteCertificate], serial: str) -> RemoteCertificate:
     active = [(one, facts(one.der)) for one in found if one.active]
     if not active:
         raise HosoError("the MISA eSign account has no certificate in use: look there, then declare it again")
-    wanted = serial.replace(":", "").replace(" ", "").lower()
-    meant = [one for one, known in active if not wanted or wanted in (known.serial.lower(), known.sha256)]
+    wanted = _digits(serial)  # with or without the zeros before it: programs show a serial number both ways
+    meant = [one for one, known in active if not wanted or wanted in (_digits(known.serial), _digits(known.sha256))]
     if len(meant) == 1:
         return meant[0]
     listed = "; ".join(
@@ -153,6 +153,10 @@ def named(found: list[RemoteCertificate], serial: str) -> RemoteCertificate:
     )
     what = "has several certificates" if meant else f"has no certificate {serial} in use"
     raise HosoError(f"the MISA eSign account {what}: name one by its serial number: {listed}")
+
+
+def _digits(number: str) -> str:
+    return number.replace(":", "").replace(" ", "").lower().lstrip("0")
 
 
 @contextlib.asynccontextmanager
