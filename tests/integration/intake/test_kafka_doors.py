@@ -39,8 +39,9 @@ async def running(db: Database, folder: Path, cluster: Cluster) -> AsyncIterator
     await furnished(db, folder)
     cli = Cli(db.url, folder)
     env = {"HOSO_LOG": f"kafka://{cluster.bootstrap}"}
-    applied = await cli("topics", "apply", **env)
-    assert applied.status == 0, applied.err
+    for words in (("migrate",), ("topics", "apply")):
+        done = await cli(*words, **env)
+        assert done.status == 0, done.err
     async with AsyncExitStack() as stack:
         for name in ("relay", "intake", "enrolment", "ops"):
             stack.push_async_callback((await cli.run(name, **env)).stop)

@@ -76,6 +76,7 @@ async def test_a_lost_topic_is_filled_again_and_nothing_is_seen_twice(
     env = {"HOSO_LOG": f"kafka://{cluster.bootstrap}"}
     hand = Hand(cluster)
     resend = ("topics", "resend", TOPIC, "--all", "--actor", "lan")
+    assert (await cli("migrate", **env)).status == 0
     assert (await cli("topics", "apply", **env)).status == 0
     relay = await cli.run("relay", **env)
     async with reader(db, cluster.bootstrap, "hoso.ops") as late, reader(db, cluster.bootstrap, GROUP) as log:
@@ -125,6 +126,7 @@ async def test_a_topic_of_our_own_is_filled_again_while_everything_runs(
 ) -> None:
     cluster = kafka_cluster()
     env = {"HOSO_LOG": f"kafka://{cluster.bootstrap}"}
+    assert (await cli("migrate", **env)).status == 0
     assert (await cli("topics", "apply", **env)).status == 0
     relay = await cli.run("relay", **env)
     async with reader(db, cluster.bootstrap, "hoso.enrolment", INTERNAL) as log:
