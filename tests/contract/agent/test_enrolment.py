@@ -24,6 +24,7 @@ from services.signer.keys.port import Declined, Signatures, Waiting
 from tests.contract.agent.house import DeskHouse, Workstation, document
 from tests.contract.agent.tokens import WRONG_PIN
 from tests.contract.signing.pki import AT, Employer, employer
+from tests.support.waiting import eventually
 
 NEXT, ANSWERS, ENROLMENTS = "/agent/v1/next", "/agent/v1/answers", "/agent/v1/enrolments"
 
@@ -146,7 +147,11 @@ async def test_enrolment_is_slow_for_who_tries_much() -> None:
 async def test_a_request_works_once(house: DeskHouse, enrolled: Workstation, hand: Hand) -> None:
     """Recorded on the wire and sent again, by somebody who sees everything but the key."""
     process = await enrolled.start("--approve-all")
-    await enrolled.says("Token sẵn sàng")
+
+    async def answered() -> bool:
+        return sum(one[0] == NEXT for one in house.wire.heard) > 1  # it asks again when it has the answer
+
+    await eventually(answered, "the workstation to ask twice")
     process.kill()
     path, headers, body = next(one for one in house.wire.heard if one[0] == NEXT)
     replayed = {k.decode(): v.decode() for k, v in headers if k.startswith(b"hoso-")}
