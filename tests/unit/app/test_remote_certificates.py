@@ -15,10 +15,9 @@ DER = employer().der
 """Its serial number is A1B2C: five digits, which many programs show as 0A1B2C or 0a:1b:2c."""
 
 
-@pytest.mark.parametrize(
-    "told", ["", "A1B2C", "a1b2c", "0A1B2C", "0a:1b:2c", "0A 1B 2C", hashlib.sha256(DER).hexdigest()]
-)
+@pytest.mark.parametrize("told", ["", "A1B2C", "a1b2c", "0A1B2C", "0a:1b:2c", "0A 1B 2C", "its SHA-256"])
 def test_a_certificate_is_named_however_its_serial_is_written(told: str) -> None:
+    told = hashlib.sha256(DER).hexdigest() if "SHA" in told else told
     wanted = RemoteCertificate("one", "user", True, DER)
     assert named([wanted, RemoteCertificate("old", "user", False, DER)], told) is wanted
 
