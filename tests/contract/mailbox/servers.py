@@ -339,7 +339,7 @@ class HostileServer:
                 writer.write(b"* SEARCH 8\r\n" + done)
             elif word == b"IDLE":
                 idle = tag
-                await self._idle(writer)
+                self._idle(writer)
             elif rest.upper() == b"" and tag.upper() == b"DONE":
                 if self.misdeed.startswith("mail-"):
                     writer.write(idle + b" OK done\r\n")
@@ -363,7 +363,7 @@ class HostileServer:
                 return False
         return True
 
-    async def _idle(self, writer: asyncio.StreamWriter) -> None:
+    def _idle(self, writer: asyncio.StreamWriter) -> None:
         self.idling.set()
         match self.misdeed:
             case "silent-idle":
@@ -379,9 +379,7 @@ class HostileServer:
             case "mail-with-idle":
                 writer.write(b"+ idling\r\n* 2 EXISTS\r\n")
             case "mail-in-pieces":
-                for piece in (b"+ idling\r\n", b"* 2", b" EXISTS", b"\r", b"\n"):
-                    writer.write(piece)
-                    await writer.drain()
-                    await asyncio.sleep(0.05)
+                for n, piece in enumerate((b"+ idling\r\n", b"* 2", b" EXISTS", b"\r", b"\n")):
+                    asyncio.get_running_loop().call_later(0.05 * n, writer.write, piece)
             case "no-idle-word":
                 pass

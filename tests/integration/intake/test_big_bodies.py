@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -72,7 +73,10 @@ class Upload:
 
     async def answer(self) -> tuple[int, bytes]:
         async with asyncio.timeout(20):
-            said = await self.reader.read()
+            said = await self.reader.readuntil(b"\r\n\r\n")
+            length = re.search(rb"content-length: (\d+)", said.lower())
+            assert length is not None
+            said += await self.reader.readexactly(int(length[1]))
         self.writer.close()
         return int(said.split(b" ")[1]), said
 
