@@ -34,6 +34,7 @@ LATE_S = 5.0
 """What the agency or a mailbox has not done after so long is not waited for any more."""
 STILL = 5
 """Looked at so often in a row with nothing happening and nothing due: then nothing ever will."""
+BEHIND_S = 3.0
 PATIENCE_S = 90.0
 
 
@@ -199,6 +200,7 @@ class Scene:
         while True:
             found = await self.view(branch)
             if found.get("stage") == stage and cause in (None, found.get("cause")):
+                await self._told(branch, stage)
                 return found
             picture = (found.get("stage"), found.get("at"), await self._busy(branch))
             if picture != seen or picture[2] == "working":
@@ -210,6 +212,16 @@ class Scene:
                     raise AssertionError(f"nothing more happens: {found}\n{await self.story(branch)}")
             if time.monotonic() - began > PATIENCE_S:
                 raise AssertionError(f"{stage} {cause or ''} never came: {found}\n{await self.story(branch)}")
+            await asyncio.sleep(0.1)
+
+    async def _told(self, branch: Branch, stage: str) -> None:
+        """Until ops tells the same as intake: they are two readers, and either may be a moment behind. Not for long: the branch may
+        have gone on meanwhile."""
+        until = time.monotonic() + BEHIND_S
+        while time.monotonic() < until:
+            _, told = await self.http(branch.tenant, "GET", f"/v1/enrolments/{branch.enrolment}/timeline")
+            if told.get("stage") == stage:
+                return
             await asyncio.sleep(0.1)
 
     async def settled(self, branch: Branch) -> None:
