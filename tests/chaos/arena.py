@@ -51,6 +51,10 @@ AWAY = (
 """What asking a world says while something in it has just been killed."""
 STEP = parse_duration("6h")
 LAST = parse_duration("12d")
+_UNREAD_EVENTS = (
+    "select sum(h.next - p.off) from log.position p join log.head h using (topic, part) "
+    "where (p.kafka is null or p.topic not like 'enrolment.requests.%')"
+)
 QUIET_S = 1.2
 UNREAD_S = 15.0
 """So long the clock waits once for delivered mails to be read: days that pass meanwhile would be days without a mail watcher."""
@@ -342,6 +346,16 @@ class Arena:
                 await asyncio.sleep(0.1)
         return seconds
 
+    async def until_read(self, seconds: float = 20) -> None:
+        """Until every group has read what there is; no longer than that, the judge says who is behind."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            with contextlib.suppress(*AWAY):
+                async with self.open() as own:
+                    if not await own.db.pool.fetchval(_UNREAD_EVENTS):
+                        return
+            await asyncio.sleep(0.2)
+
     # --- handing in, waiting for the end, judging --------------------------------------------------------------
 
     async def hand_in(self, tenant: str, data: bytes, *, patience: float = 60, name: str = "chi-nhanh.csv") -> UUID:
@@ -379,10 +393,7 @@ class Arena:
             working = await db.fetchval("select count(*) from intake.batch where state = 'working'")
             undecided = await db.fetchval("select count(*) from intake.request where outcome is null")
             heads = await db.fetchval("select sum(next) from log.head")
-            behind = await db.fetchval(
-                "select sum(h.next - p.off) from log.position p join log.head h using (topic, part) "
-                "where (p.kafka is null or p.topic not like 'enrolment.requests.%')"
-            )
+            behind = await db.fetchval(_UNREAD_EVENTS)
             calls = await db.fetchval("select count(*) from log.call where lane <> 'agency.replies' or unsure")
             mails = await db.fetchval("select count(*) from mail_watcher.mail where look")
             queued = self._mails_queued()

@@ -181,6 +181,7 @@ class Stage:
     async def judged(self) -> None:
         """Nothing lost, nothing twice. How soon services are back is measured by the other run, without scenarios beside it."""
         await self._world.until_working()
+        await self._world.until_read()
         late = [one.said() for one in self.outcome.suffered if one.note]
         found = [*(await self._world.judge()).everything, *late]
         self.outcome.faults += [fault for fault in found if fault not in self.outcome.faults]
