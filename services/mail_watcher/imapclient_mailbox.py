@@ -208,8 +208,10 @@ class ImapclientMailbox:
         gives a connection up when a line comes in two pieces, or when a mail comes between the command and its "+"."""
         imap = self._client._imap
         tag = self._client._idle_tag = imap._command("IDLE")
+        said = 0
         while imap._get_response() is not None:
-            if imap.tagged_commands[tag]:
+            said += 1
+            if imap.tagged_commands[tag] or said > WINDOW:
                 raise MailboxDown("the server does not take IDLE")
         while self._exists() == self._searched_exists and not self._stopping and (left := ends - time.monotonic()) > 0:
             if self._line_begins(min(SLICE_S, left)):

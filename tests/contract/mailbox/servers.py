@@ -282,7 +282,7 @@ class HostileServer:
     """Speaks enough IMAP to be let in, then does what `misdeed` says.
 
     silent-greeting, bye-greeting, garbage-greeting, silent-login, foreign-tag-login, silent-search, drop-search,
-    garbage-search, many-lines, silent-idle, bye-idle, no-idle-word, drop-idle, no-login-now, endless-line,
+    garbage-search, many-lines, silent-idle, chatter-idle, bye-idle, no-idle-word, drop-idle, no-login-now, endless-line,
     and what is allowed and rare: mail-before-idle, mail-with-idle, mail-in-pieces
     """
 
@@ -363,6 +363,12 @@ class HostileServer:
                 return False
         return True
 
+    def _chatter(self, writer: asyncio.StreamWriter) -> None:
+        """Lines without end, and never the one that is waited for."""
+        if not writer.transport.is_closing():
+            writer.write(b"* OK still here\r\n" * 200)
+            asyncio.get_running_loop().call_later(0.01, self._chatter, writer)
+
     def _idle(self, writer: asyncio.StreamWriter) -> None:
         self.idling.set()
         match self.misdeed:
@@ -374,6 +380,8 @@ class HostileServer:
             case "drop-idle":
                 writer.write(b"+ idling\r\n")
                 writer.transport.abort()
+            case "chatter-idle":
+                self._chatter(writer)
             case "mail-before-idle":
                 writer.write(b"* 2 EXISTS\r\n+ idling\r\n")
             case "mail-with-idle":

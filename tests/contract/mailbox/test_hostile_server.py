@@ -43,6 +43,7 @@ async def use(mailbox: Mailbox, fetch: bool) -> None:
         "many-lines",
         "endless-line",
         "no-idle-word",
+        "chatter-idle",
         "bye-idle",
         "drop-idle",
     ],
